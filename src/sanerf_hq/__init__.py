@@ -1,0 +1,1 @@
+"""SANeRF-HQ: promptable 3D object segmentation from posed photos."""

@@ -1,0 +1,64 @@
+"""Poses: checks, axis conventions, and what a set of cameras looks at."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sanerf_hq.geometry.cameras import Camera
+
+RIGID_TOLERANCE = 1e-3
+
+
+def opengl_to_opencv(camtoworld: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
+    """Flip the camera's y and z axes: OpenGL (y up, z backward) to OpenCV (y down, z forward). Self-inverse."""
+    return camtoworld * camtoworld.new_tensor([1.0, -1.0, -1.0, 1.0])
+
+
+def rigid_defect(camtoworld: Float[Tensor, "4 4"]) -> str | None:
+    """Say in a few words why a matrix is no rigid camera-to-world pose; None if it is one."""
+    if not torch.isfinite(camtoworld).all():
+        return "holds NaN or infinity"
+    if not torch.allclose(camtoworld[3], camtoworld.new_tensor([0.0, 0.0, 0.0, 1.0]), atol=1e-6):
+        return "has a last row other than 0 0 0 1"
+    rotation = camtoworld[:3, :3]
+    identity = torch.eye(3, dtype=rotation.dtype)
+    if not torch.allclose(rotation @ rotation.T, identity, atol=RIGID_TOLERANCE):
+        return "is not rigid (its rotation has scale or shear)"
+    if torch.linalg.det(rotation) < 0:
+        return "is a mirror image (determinant -1)"
+    return None
+
+
+def look_at(
+    eye: Float[Tensor, "3"], target: Float[Tensor, "3"], up: Float[Tensor, "3"]
+) -> Float[Tensor, "4 4"]:
+    """OpenCV camera-to-world of a camera at ``eye`` that looks at ``target``."""
+    forward = torch.nn.functional.normalize(target - eye, dim=0)
+    right = torch.linalg.cross(forward, up)
+    if right.norm() < 1e-6:  # looking along `up`: any sideways axis will do
+        right = torch.linalg.cross(forward, forward.roll(1))
+    right = torch.nn.functional.normalize(right, dim=0)
+    down = torch.linalg.cross(forward, right)
+    pose = torch.eye(4, dtype=eye.dtype)
+    pose[:3] = torch.stack([right, down, forward, eye], 1)
+    return pose
+
+
+def focus_point(cameras: list[Camera]) -> Float[Tensor, "3"]:
+    """The point nearest to all optical axes, in the least-squares sense.
+
+    Cameras that look the same way have no such point; a pull towards one baseline in front of the mean
+    camera keeps the answer finite and in front of them.
+    """
+    centers = torch.stack([camera.center for camera in cameras]).double()
+    forwards = torch.stack([camera.forward for camera in cameras]).double()
+    middle = centers.mean(0)
+    spread = (centers - middle).norm(dim=-1).mean().clamp_min(1e-6)
+    ahead = middle + forwards.mean(0) * spread * 2
+    projectors = torch.eye(3, dtype=torch.float64) - forwards[:, :, None] * forwards[:, None, :]
+    weight = 1e-3 * len(cameras)
+    normal = projectors.sum(0) + weight * torch.eye(3, dtype=torch.float64)
+    target = (projectors @ centers[:, :, None]).sum(0)[:, 0] + weight * ahead
+    return torch.linalg.solve(normal, target).float()

@@ -1,0 +1,107 @@
+"""Scene: posed photos and what is known of them, in the scene's own coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.geometry import Camera
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class View:
+    """One posed photo; its pixels stay on disk until asked for (see :mod:`sanerf_hq.scene.images`).
+
+    Attributes:
+        name: The file path as the scene's file gives it, unique in the scene.
+        camera: Camera at the photo's own size.
+        image_path: The photo.
+        split: Whether it may be trained on.
+        mask_path: Image whose zero pixels are not to be trained on (nerfstudio's ``mask_path``).
+        instance_path: 8- or 16-bit image of object ids, 0 = background, where there is truth.
+        depth_path: 16-bit image of exact z-depth, where there is truth.
+        camera_id: Which of several fixed cameras, in a dynamic scene.
+    """
+
+    name: str
+    camera: Camera
+    image_path: Path
+    split: Split = "train"
+    mask_path: Path | None = None
+    instance_path: Path | None = None
+    depth_path: Path | None = None
+    camera_id: int | None = None
+
+    @property
+    def stem(self) -> str:
+        return Path(self.name).stem
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """An object that the scene names, with prompts for it (data.md's ``scene.json``).
+
+    Attributes:
+        id: Its value in the instance images, ≥ 1.
+        name: Unique in the scene.
+        prompt_view: Name of the view that the prompts are given in.
+        positive: Clicks on it, integer pixel indices (x, y), the most interior first.
+        negative: Clicks beside it.
+        box: x0, y0, x1, y1 in pixels, the last two exclusive; None if not given.
+    """
+
+    id: int
+    name: str
+    prompt_view: str
+    positive: tuple[tuple[int, int], ...]
+    negative: tuple[tuple[int, int], ...] = ()
+    box: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Posed photos of one place.
+
+    Attributes:
+        root: The folder they lie in; every path of the scene is inside it.
+        name: For people and folders: the scene folder's name.
+        views: All of them, in the file's order.
+        objects: Objects with prompts (and, through ``instance_path``, truth); may be empty.
+        depth_unit_scale: Scene units per unit of the depth images.
+    """
+
+    root: Path
+    name: str
+    views: tuple[View, ...]
+    objects: tuple[SceneObject, ...] = ()
+    depth_unit_scale: float = 1.0
+
+    @property
+    def train_views(self) -> tuple[View, ...]:
+        return tuple(view for view in self.views if view.split == "train")
+
+    @property
+    def test_views(self) -> tuple[View, ...]:
+        return tuple(view for view in self.views if view.split == "test")
+
+    def view(self, name: str) -> View:
+        """A view by its name or, where that is unique, its file's stem.
+
+        Raises:
+            InputError: No view, or more than one, answers to ``name``.
+        """
+        exact = [view for view in self.views if view.name == name]
+        found = exact or [view for view in self.views if view.stem == name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InputError(
+                f"view {name!r} is ambiguous in {self.root}: say one of "
+                + ", ".join(view.name for view in found[:4])
+            )
+        some = ", ".join(view.stem for view in self.views[:3])
+        raise InputError(f"{self.root} has no view {name!r}; its views are called {some}, …")
