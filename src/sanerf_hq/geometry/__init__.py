@@ -7,6 +7,7 @@ from sanerf_hq.geometry.contraction import contract as contract
 from sanerf_hq.geometry.contraction import from_unit as from_unit
 from sanerf_hq.geometry.contraction import to_unit as to_unit
 from sanerf_hq.geometry.contraction import uncontract as uncontract
+from sanerf_hq.geometry.pixel_rays import PixelRays as PixelRays
 from sanerf_hq.geometry.poses import focus_point as focus_point
 from sanerf_hq.geometry.poses import look_at as look_at
 from sanerf_hq.geometry.poses import opengl_to_opencv as opengl_to_opencv

@@ -156,12 +156,12 @@ class Camera:
 
     def unproject(self, xy: Float[Tensor, "*n 2"], depth: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
         """Pixels with z-depth to world points (Eq. 6)."""
-        local = self._local_directions(xy) * depth[..., None]
+        local = self.local_directions(xy) * depth[..., None]
         return local @ self.camtoworld[:3, :3].T.to(xy) + self.center.to(xy)
 
     def rays(self, xy: Float[Tensor, "n 2"]) -> Rays:
         """Rays through pixel coordinates ``xy`` (integer index + 0.5 for a pixel's centre)."""
-        local = self._local_directions(xy)
+        local = self.local_directions(xy)
         directions = local @ self.camtoworld[:3, :3].T.to(xy)
         lengths = directions.norm(dim=-1, keepdim=True)
         origins = self.center.to(xy).expand_as(directions).contiguous()
@@ -173,7 +173,7 @@ class Camera:
         y, x = torch.meshgrid(torch.arange(self.height), torch.arange(self.width), indexing="ij")
         return torch.stack([x, y], -1).reshape(-1, 2).float() + 0.5
 
-    def _local_directions(self, xy: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 3"]:
+    def local_directions(self, xy: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 3"]:
         """Directions of z = 1 in the camera's frame."""
         K = self.K.to(xy)
         y = (xy[..., 1] - K[1, 2]) / K[1, 1]

@@ -12,7 +12,7 @@ RIGID_TOLERANCE = 1e-3
 
 
 def opengl_to_opencv(camtoworld: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
-    """Flip the camera's y and z axes: OpenGL (y up, z backward) to OpenCV (y down, z forward). Self-inverse."""
+    """OpenGL axes (y up, z backward) to OpenCV's (y down, z forward), by flipping two. Self-inverse."""
     return camtoworld * camtoworld.new_tensor([1.0, -1.0, -1.0, 1.0])
 
 
@@ -35,14 +35,16 @@ def look_at(
     eye: Float[Tensor, "3"], target: Float[Tensor, "3"], up: Float[Tensor, "3"]
 ) -> Float[Tensor, "4 4"]:
     """OpenCV camera-to-world of a camera at ``eye`` that looks at ``target``."""
-    forward = torch.nn.functional.normalize(target - eye, dim=0)
-    right = torch.linalg.cross(forward, up)
+    forward = torch.nn.functional.normalize((target - eye).double(), dim=0)
+    right = torch.linalg.cross(forward, torch.nn.functional.normalize(up.double(), dim=0))
     if right.norm() < 1e-6:  # looking along `up`: any sideways axis will do
-        right = torch.linalg.cross(forward, forward.roll(1))
+        sideways = torch.zeros_like(forward)
+        sideways[forward.abs().argmin()] = 1
+        right = torch.linalg.cross(forward, sideways)
     right = torch.nn.functional.normalize(right, dim=0)
     down = torch.linalg.cross(forward, right)
     pose = torch.eye(4, dtype=eye.dtype)
-    pose[:3] = torch.stack([right, down, forward, eye], 1)
+    pose[:3] = torch.stack([right, down, forward, eye.double()], 1)
     return pose
 
 

@@ -1,0 +1,30 @@
+"""The run folder and the training loop: manifest, atomic files, checkpoints, locks, progress."""
+
+from sanerf_hq.runs.checkpoints import discard_checkpoint as discard_checkpoint
+from sanerf_hq.runs.digest import config_digest as config_digest
+from sanerf_hq.runs.digest import plain as plain
+from sanerf_hq.runs.files import DamagedFile as DamagedFile
+from sanerf_hq.runs.files import TensorFile as TensorFile
+from sanerf_hq.runs.files import read_json as read_json
+from sanerf_hq.runs.files import read_tensors as read_tensors
+from sanerf_hq.runs.files import write_bytes as write_bytes
+from sanerf_hq.runs.files import write_json as write_json
+from sanerf_hq.runs.files import write_tensors as write_tensors
+from sanerf_hq.runs.files import write_text as write_text
+from sanerf_hq.runs.history import read_history as read_history
+from sanerf_hq.runs.keys import Key as Key
+from sanerf_hq.runs.loop import Diverged as Diverged
+from sanerf_hq.runs.loop import LoopPlan as LoopPlan
+from sanerf_hq.runs.loop import LoopResult as LoopResult
+from sanerf_hq.runs.loop import run_loop as run_loop
+from sanerf_hq.runs.manifest import Stage as Stage
+from sanerf_hq.runs.names import check_name as check_name
+from sanerf_hq.runs.optimisers import load_optimiser as load_optimiser
+from sanerf_hq.runs.optimisers import optimiser_tensors as optimiser_tensors
+from sanerf_hq.runs.optimisers import under_prefix as under_prefix
+from sanerf_hq.runs.optimisers import with_prefix as with_prefix
+from sanerf_hq.runs.progress import Progress as Progress
+from sanerf_hq.runs.progress import ProgressCallback as ProgressCallback
+from sanerf_hq.runs.progress import quiet as quiet
+from sanerf_hq.runs.run import Run as Run
+from sanerf_hq.runs.run import SegmentationFolder as SegmentationFolder

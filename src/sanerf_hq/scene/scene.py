@@ -17,13 +17,14 @@ class View:
     """One posed photo; its pixels stay on disk until asked for (see :mod:`sanerf_hq.scene.images`).
 
     Attributes:
-        name: The file path as the scene's file gives it, unique in the scene.
+        name: The file path as the scene's file gives it (without a leading ``./``), unique in the scene.
         camera: Camera at the photo's own size.
         image_path: The photo.
         split: Whether it may be trained on.
         mask_path: Image whose zero pixels are not to be trained on (nerfstudio's ``mask_path``).
         instance_path: 8- or 16-bit image of object ids, 0 = background, where there is truth.
         depth_path: 16-bit image of exact z-depth, where there is truth.
+        depth_unit_scale: Scene units per unit of the depth image.
         camera_id: Which of several fixed cameras, in a dynamic scene.
     """
 
@@ -34,11 +35,12 @@ class View:
     mask_path: Path | None = None
     instance_path: Path | None = None
     depth_path: Path | None = None
+    depth_unit_scale: float = 1e-3
     camera_id: int | None = None
 
     @property
     def stem(self) -> str:
-        return Path(self.name).stem
+        return self.image_path.stem
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,12 @@ class Scene:
         name: For people and folders: the scene folder's name.
         views: All of them, in the file's order.
         objects: Objects with prompts (and, through ``instance_path``, truth); may be empty.
-        depth_unit_scale: Scene units per unit of the depth images.
     """
 
     root: Path
     name: str
     views: tuple[View, ...]
     objects: tuple[SceneObject, ...] = ()
-    depth_unit_scale: float = 1.0
 
     @property
     def train_views(self) -> tuple[View, ...]:
@@ -94,7 +94,7 @@ class Scene:
         Raises:
             InputError: No view, or more than one, answers to ``name``.
         """
-        exact = [view for view in self.views if view.name == name]
+        exact = [view for view in self.views if view.name == name.removeprefix("./")]
         found = exact or [view for view in self.views if view.stem == name]
         if len(found) == 1:
             return found[0]

@@ -7,7 +7,7 @@ object) and 0 (beside it); boxes are x0, y0, x1, y1 in the same pixels, the last
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -51,7 +51,7 @@ class DecoderPrompt:
 
 @dataclass(frozen=True)
 class Masks:
-    """Candidate masks of one prompt, at the embedded image's size.
+    """Candidate masks of one prompt, at the embedded image's size, on the CPU, the best candidate first.
 
     Attributes:
         mask_logits: One channel a candidate; > 0 is object.
@@ -64,8 +64,9 @@ class Masks:
     low_res_logits: Float[Tensor, "k low_h low_w"]
 
 
+@runtime_checkable
 class Segmenter(Protocol):
-    """The contract that sam, sam_hq, grabcut and compact fulfil."""
+    """The contract that sam, sam_hq and grabcut fulfil."""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,77 @@
+"""Pixel rays: rays of any pixels of many cameras at once, looked up instead of undistorted again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from sanerf_hq.geometry.cameras import Camera
+from sanerf_hq.geometry.rays import Rays
+
+
+@dataclass(frozen=True)
+class PixelRays:
+    """The pixels of a list of cameras, numbered camera by camera and row by row.
+
+    Cameras of equal intrinsics share one table of directions, so a scene taken with one lens costs one image.
+
+    Attributes:
+        offsets: First pixel of each camera, and their total as the last.
+        table: Directions with z = 1 in the camera's frame, of each distinct lens.
+        table_starts: First row of ``table`` for each camera.
+        camtoworlds: Poses.
+        times: Moment of each camera, or None where none has one.
+    """
+
+    offsets: Int64[Tensor, "n_cameras_plus_1"]
+    table: Float[Tensor, "n_rows 2"]
+    table_starts: Int64[Tensor, "n_cameras"]
+    camtoworlds: Float[Tensor, "n_cameras 4 4"]
+    times: Float[Tensor, "n_cameras"] | None
+
+    @staticmethod
+    def of(cameras: list[Camera], device: torch.device | str = "cpu") -> PixelRays:
+        """Number the pixels of ``cameras`` and undistort them once."""
+        known: dict[tuple[object, ...], int] = {}
+        tables: list[Tensor] = []
+        starts, sizes = [], []
+        rows = 0
+        for camera in cameras:
+            lens = (tuple(camera.K.flatten().tolist()), camera.distortion, camera.width, camera.height)
+            if lens not in known:
+                known[lens] = rows
+                tables.append(camera.local_directions(camera.pixel_grid())[:, :2])
+                rows += tables[-1].shape[0]
+            starts.append(known[lens])
+            sizes.append(camera.width * camera.height)
+        moments = [camera.time for camera in cameras if camera.time is not None]
+        if moments and len(moments) != len(cameras):
+            raise ValueError("cameras with and without a time cannot be numbered together")
+        return PixelRays(
+            torch.tensor([0, *sizes]).cumsum(0).to(device),
+            torch.cat(tables).to(device),
+            torch.tensor(starts).to(device),
+            torch.stack([camera.camtoworld for camera in cameras]).to(device),
+            torch.tensor(moments).to(device) if moments else None,
+        )
+
+    @property
+    def n_pixels(self) -> int:
+        return int(self.offsets[-1])
+
+    def cameras_of(self, pixels: Int64[Tensor, "n_rays"]) -> Int64[Tensor, "n_rays"]:
+        """Index of the camera that each pixel belongs to."""
+        return torch.searchsorted(self.offsets, pixels, right=True) - 1
+
+    def rays(self, pixels: Int64[Tensor, "n_rays"]) -> Rays:
+        """Rays through the centres of ``pixels``."""
+        camera = self.cameras_of(pixels)
+        local = self.table[self.table_starts[camera] + pixels - self.offsets[camera]]
+        pose = self.camtoworlds[camera]
+        directions = pose[:, :3, 2] + pose[:, :3, 0] * local[:, :1] + pose[:, :3, 1] * local[:, 1:]
+        lengths = directions.norm(dim=-1, keepdim=True)
+        times = None if self.times is None else self.times[camera]
+        return Rays(pose[:, :3, 3].contiguous(), directions / lengths, lengths[:, 0].reciprocal(), times)

@@ -1,0 +1,62 @@
+"""Occupancy: which cells of the contracted cube are worth sampling.
+
+A cell remembers the largest weight that any training ray gave to a sample in it, fading with time, so that
+cells that are empty *or hidden* fall asleep; cells drawn at random are looked at afresh by their density, so
+that nothing sleeps for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+
+@dataclass
+class Occupancy:
+    """The grid's state; changed in place by training.
+
+    Attributes:
+        levels: Remembered weight of each cell in [0, 1]; 1 before anything is known.
+        occupied: 1 where rays are sampled.
+    """
+
+    levels: Float[Tensor, "side side side"]
+    occupied: UInt8[Tensor, "side side side"]
+
+    @staticmethod
+    def full(side: int, device: torch.device | str = "cpu") -> Occupancy:
+        """A grid of which nothing is known yet: every cell is sampled."""
+        levels = torch.ones(side, side, side, device=device)
+        return Occupancy(levels, torch.ones(side, side, side, dtype=torch.uint8, device=device))
+
+    @property
+    def side(self) -> int:
+        return self.levels.shape[0]
+
+    def cells_of(self, unit_points: Float[Tensor, "n 3"]) -> Tensor:
+        """Flat index of the cell that holds each point of [0, 1]³."""
+        i, j, k = (unit_points * self.side).long().clamp_(0, self.side - 1).unbind(-1)
+        return (i * self.side + j) * self.side + k
+
+    def see(self, unit_points: Float[Tensor, "n 3"], weights: Float[Tensor, "n"]) -> None:
+        """Remember the weights that samples were given."""
+        self.levels.view(-1).scatter_reduce_(0, self.cells_of(unit_points), weights, "amax")
+
+    def fade(self, decay: float, threshold: float) -> None:
+        """Let memories fade by ``decay`` and decide anew which cells are sampled."""
+        self.levels.mul_(decay)
+        self.occupied.copy_(self.levels > threshold)
+
+    def fraction(self) -> float:
+        """Share of cells that are sampled."""
+        return float(self.occupied.float().mean())
+
+    def points_in(self, cells: Tensor, generator: torch.Generator) -> Float[Tensor, "n 3"]:
+        """A random point of [0, 1]³ in each of the given cells."""
+        side = self.side
+        corner = torch.stack([cells // (side * side), cells // side % side, cells % side], -1)
+        offset = torch.rand(corner.shape, generator=generator, device=generator.device).to(corner.device)
+        return (corner + offset) / side

@@ -1,0 +1,49 @@
+"""Interrupts: Ctrl-C and SIGTERM held back until a step is whole, so that no half step is ever saved."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class HeldInterrupts:
+    """Context in which the first SIGINT or SIGTERM sets :attr:`pending`; a second one interrupts at once.
+
+    One that the body does not act on is raised as KeyboardInterrupt when the body has ended.
+
+    Signals that the surrounding program handles or ignores itself are left to it, and so is everything
+    outside the main thread, where Python delivers no signals.
+    """
+
+    def __init__(self) -> None:
+        self.pending = False
+        self._held: list[tuple[signal.Signals, Any]] = []
+
+    def __enter__(self) -> HeldInterrupts:
+        if threading.current_thread() is threading.main_thread():
+            usual = ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL))
+            for number, default in usual:
+                if signal.getsignal(number) is default:
+                    signal.signal(number, self._hold)
+                    self._held.append((number, default))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._release()
+        if self.pending and kind is None:  # it came too late for the body to see
+            raise KeyboardInterrupt
+
+    def _hold(self, number: int, frame: FrameType | None) -> None:
+        if self.pending:
+            self._release()
+            raise KeyboardInterrupt
+        self.pending = True
+
+    def _release(self) -> None:
+        while self._held:
+            number, default = self._held.pop()
+            signal.signal(number, default)

@@ -1,0 +1,118 @@
+"""Intrinsics: focal length, principal point, size and distortion out of a transforms.json."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sanerf_hq.geometry import Camera, Distortion
+from sanerf_hq.scene.fields import Fields
+
+CAMERA_MODELS = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "RADIAL", "SIMPLE_RADIAL")
+DISTORTION_KEYS = ("k1", "k2", "p1", "p2", "k3", "k4")
+
+
+def read_camera(
+    frame: Fields,
+    shared: Fields,
+    camtoworld: Float[Tensor, "4 4"],
+    image_size: tuple[int, int],
+    time: float | None = None,
+) -> Camera:
+    """The camera of a frame, at its image's true size.
+
+    A key of the frame goes before the same key of the file. Where ``w`` and ``h`` are those of another
+    copy of the image, scaled as a whole, the intrinsics are scaled to the image at hand.
+
+    Args:
+        frame: The frame.
+        shared: The file's top level.
+        camtoworld: OpenCV pose.
+        image_size: Width and height of the image file.
+        time: Moment in [0, 1], or None.
+
+    Raises:
+        InputError: No or impossible intrinsics, a camera model that is not read, an image of other shape.
+    """
+    _check_model(frame, shared)
+    width, height = _size(frame, shared, image_size)
+    fl_x, fl_y = _focal(frame, shared, "x", width), _focal(frame, shared, "y", height)
+    if fl_x is None and fl_y is None:
+        raise frame.error(
+            "no intrinsics; give fl_x (pixels) or camera_angle_x (radians), for the frame or the whole file"
+        )
+    fl_x, fl_y = fl_x or fl_y, fl_y or fl_x
+    cx, cy = _number(frame, shared, "cx"), _number(frame, shared, "cy")
+    K = torch.tensor(
+        [
+            [fl_x, 0.0, width / 2 if cx is None else cx],
+            [0.0, fl_y, height / 2 if cy is None else cy],
+            [0.0, 0.0, 1.0],
+        ]
+    )
+    bend = Distortion(**{key: _number(frame, shared, key) or 0.0 for key in DISTORTION_KEYS})
+    camera = Camera(K, camtoworld, width, height, bend, time)
+    if (width, height) == image_size:
+        return camera
+    _check_scaled_copy(frame, (width, height), image_size)
+    return camera.resized(*image_size)
+
+
+def _check_model(frame: Fields, shared: Fields) -> None:
+    model = frame.text("camera_model") or shared.text("camera_model") or "OPENCV"
+    if shared.values.get("is_fisheye") is True or frame.values.get("is_fisheye") is True:
+        model = "OPENCV_FISHEYE"
+    if model not in CAMERA_MODELS:
+        raise frame.error(
+            f"camera_model {model!r} is not read; undistort the images to one of {', '.join(CAMERA_MODELS)}"
+        )
+
+
+def _size(frame: Fields, shared: Fields, image_size: tuple[int, int]) -> tuple[int, int]:
+    """The size that the intrinsics belong to; what is not written is taken from the image."""
+    width, height = (
+        frame.integer(key) if frame.integer(key) is not None else shared.integer(key) for key in "wh"
+    )
+    for key, value in (("w", width), ("h", height)):
+        if value is not None and value < 1:
+            raise frame.error(f"{key} is {value}; write the image's size in pixels")
+    if width is None:
+        width = image_size[0] if height is None else max(1, round(image_size[0] * height / image_size[1]))
+    if height is None:
+        height = max(1, round(image_size[1] * width / image_size[0]))
+    return width, height
+
+
+def _focal(frame: Fields, shared: Fields, axis: str, extent: int) -> float | None:
+    """Focal length along an axis in pixels, of an image ``extent`` pixels long; None if it is not given."""
+    for level in (frame, shared):
+        focal, angle = level.number(f"fl_{axis}"), level.number(f"camera_angle_{axis}")
+        if focal is not None:
+            if focal <= 0:
+                raise level.error(f"fl_{axis} is {focal:g}; write a focal length above 0, in pixels")
+            return focal
+        if angle is not None:
+            if not 0 < angle < math.pi:
+                raise level.error(f"camera_angle_{axis} is {angle:g}; write an angle between 0 and π radians")
+            return 0.5 * extent / math.tan(0.5 * angle)
+    return None
+
+
+def _number(frame: Fields, shared: Fields, key: str) -> float | None:
+    own = frame.number(key)
+    return shared.number(key) if own is None else own
+
+
+def _check_scaled_copy(frame: Fields, written: tuple[int, int], actual: tuple[int, int]) -> None:
+    """Whether one scale leads from the written size to the actual one, each side rounded to whole pixels."""
+    lowest = max((have - 1) / want for have, want in zip(actual, written, strict=True))
+    highest = min((have + 1) / want for have, want in zip(actual, written, strict=True))
+    one_side_agrees = actual[0] == written[0] or actual[1] == written[1]
+    if lowest >= highest or one_side_agrees:
+        raise frame.error(
+            f"image is {actual[0]}x{actual[1]} but w, h are {written[0]}x{written[1]}, not a scaled "
+            "copy (EXIF orientation is not applied); give the image that the camera was solved for"
+        )

@@ -1,0 +1,105 @@
+"""Training pixels: every pixel that a field may be trained on, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.geometry import Camera
+from sanerf_hq.scene.images import read_mask, read_rgba
+from sanerf_hq.scene.scene import Scene, View
+
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class TrainingPixels:
+    """All pixels of the training views, view after view, row after row.
+
+    Attributes:
+        rgb: Colours; where a photo is transparent they are composited on white.
+        alpha: Opacity, 255 = opaque; None if every pixel is opaque. On a background b in [0, 1] a pixel is
+            rgb + (255 - alpha)·(b - 1).
+        offsets: Pixels of view i are ``offsets[i]:offsets[i + 1]``.
+        cameras: One for each view, at the size of the pixels.
+        usable: Indices of the pixels that masks allow, ascending; None if no view has a mask.
+    """
+
+    rgb: UInt8[Tensor, "n_pixels 3"]
+    alpha: UInt8[Tensor, "n_pixels"] | None
+    offsets: Int64[Tensor, "n_offsets"]
+    cameras: tuple[Camera, ...]
+    usable: Int64[Tensor, "n_usable"] | None
+
+
+def load_training_pixels(
+    scene: Scene, width: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> TrainingPixels:
+    """Read the photos of the training views.
+
+    Args:
+        scene: The scene; its test views are not touched.
+        width: Width to scale every photo to, pixels; None keeps each at its own.
+        progress: Called with the number of views read and of all; what it raises stops the reading.
+
+    Raises:
+        InputError: A file is missing, damaged or of another size, or masks leave no pixel.
+    """
+    views = scene.train_views
+    cameras = tuple(view.camera if width is None else view.camera.resized(width) for view in views)
+    sizes = [camera.width * camera.height for camera in cameras]
+    offsets = torch.tensor([0, *sizes]).cumsum(0)
+    rgb = torch.empty(sum(sizes), 3, dtype=torch.uint8)
+    parts = [rgb[start:end] for start, end in pairwise(offsets.tolist())]
+
+    def read(index: int) -> UInt8[Tensor, "n"] | None:
+        return _read_into(parts[index], views[index], width)
+
+    alphas: list[Tensor | None] = []
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        for alpha in pool.map(read, range(len(views))):
+            alphas.append(alpha)
+            if progress is not None:
+                progress(len(alphas), len(views))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return TrainingPixels(rgb, _joined_alpha(alphas, sizes), offsets, cameras, _usable(scene, width))
+
+
+def _read_into(rgb: UInt8[Tensor, "n 3"], view: View, width: int | None) -> UInt8[Tensor, "n"] | None:
+    """Fill in one view's colours; its opacity, or None if it is opaque."""
+    rgba = read_rgba(view, width).reshape(-1, 4)
+    alpha = rgba[:, 3]
+    if (alpha == 255).all():
+        rgb.copy_(rgba[:, :3])
+        return None
+    opacity = alpha[:, None].float() / 255
+    rgb.copy_((rgba[:, :3] * opacity + 255 * (1 - opacity)).round())
+    return alpha.clone()
+
+
+def _joined_alpha(alphas: list[Tensor | None], sizes: list[int]) -> UInt8[Tensor, "n"] | None:
+    if all(alpha is None for alpha in alphas):
+        return None
+    opaque = (torch.full((size,), 255, dtype=torch.uint8) for size in sizes)
+    return torch.cat([full if alpha is None else alpha for alpha, full in zip(alphas, opaque, strict=True)])
+
+
+def _usable(scene: Scene, width: int | None) -> Int64[Tensor, "n"] | None:
+    views = scene.train_views
+    if all(view.mask_path is None for view in views):
+        return None
+    usable = torch.cat([read_mask(view, width).flatten() for view in views]).nonzero()[:, 0]
+    if not len(usable):
+        raise InputError(
+            f"the masks of {scene.root} leave no pixel to train on; make them white where it may be"
+        )
+    return usable

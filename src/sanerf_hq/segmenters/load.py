@@ -1,0 +1,66 @@
+"""From ``--segmenter``'s words to what answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.scene import Scene
+from sanerf_hq.segmenters.grabcut import GrabCut
+from sanerf_hq.segmenters.masks import MaskFolder, load_mask_folder, truth
+from sanerf_hq.segmenters.protocol import Segmenter
+from sanerf_hq.segmenters.sam import load_sam
+from sanerf_hq.segmenters.sam_hq import load_sam_hq
+
+CHOICES = {
+    "grabcut": "colours alone, no weights: a baseline",
+    "sam[:base|large|huge|HUB_ID|FOLDER]": "Segment Anything",
+    "sam_hq[:base|large|huge|HUB_ID|FOLDER]": "Segment Anything in High Quality",
+    "masks:FOLDER": "your own mask images, one a view",
+    "truth": "the scene's own instance images, for measuring",
+}
+
+
+def load_segmenter(spec: str, scene: Scene | None = None, device: str = "cpu") -> Segmenter | MaskFolder:
+    """What answers to a spec, one of :data:`CHOICES`.
+
+    Args:
+        spec: A kind and, after a colon, which weights or which folder.
+        scene: The scene whose views are to be labelled; ``masks`` and ``truth`` need it.
+        device: Where models compute, in torch's words.
+
+    Returns:
+        A segmenter to be prompted, or labels of the training views.
+
+    Raises:
+        InputError: No such segmenter, or what it needs is missing or broken; the sentence says what to do.
+    """
+    kind, colon, where = spec.partition(":")
+    if colon and not where:
+        raise InputError(f"segmenter {spec!r} ends with a colon; say what comes after it, or leave it out")
+    if kind in ("sam", "sam_hq"):
+        checked = _checked_device(device)
+        return load_sam(where, checked) if kind == "sam" else load_sam_hq(where, checked)
+    if spec == "grabcut":
+        return GrabCut()
+    if spec == "truth":
+        return truth(_needed(scene, spec))
+    if kind == "masks" and where:
+        return load_mask_folder(Path(where).expanduser(), _needed(scene, spec))
+    raise InputError(f"there is no segmenter {spec!r}; choose one of {', '.join(CHOICES)}")
+
+
+def _needed(scene: Scene | None, spec: str) -> Scene:
+    if scene is None:
+        raise InputError(f"segmenter {spec} labels the views of a scene; open the scene first")
+    return scene
+
+
+def _checked_device(device: str) -> str:
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"device {device!r} cannot be used here; choose cpu") from error
+    return device

@@ -1,0 +1,145 @@
+"""Masks of the user's own, from any tool: labels of views, instead of a model that is prompted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.scene import Scene, View, read_instances
+
+WHITE = 255
+SOFT_VALUES = 16  # an image of more greys than this, nine tenths of it black or white, is a soft mask
+SOFT_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class MaskFolder:
+    """Label images of a scene's training views. No segmenter: prompts only say which label is meant.
+
+    Attributes:
+        name: As given by ``--segmenter``, fit for a table.
+        paths: Label image of each view that has one, by the view's name.
+    """
+
+    name: str
+    paths: Mapping[str, Path]
+
+    def labels(self, view: View) -> Int64[Tensor, "h w"] | None:
+        """The identity of every pixel, 0 = background; None for a view without a file: it is unlabelled.
+
+        Identities are the values in the file. A black and white mask is an image of one identity, 255 (or
+        whatever its white is); the greys of a mask with soft edges are set to black or white.
+
+        Raises:
+            InputError: The file is damaged, of another size than the photo, or no image of integers.
+        """
+        path = self.paths.get(view.name)
+        if path is None:
+            return None
+        return _hardened(read_instances(replace(view, instance_path=path)))
+
+    def identify(
+        self, view: View, positive: Float[Tensor, "n 2"], box: Float[Tensor, "4"] | None = None
+    ) -> int:
+        """The identity that prompts in a view mean.
+
+        Args:
+            view: The view that the prompts are given in.
+            positive: Clicks on the object, XY pixels; the identity that most of them hit is meant.
+            box: x0, y0, x1, y1 in pixels; without clicks, the commonest identity in it is meant.
+
+        Raises:
+            InputError: The view has no file, or the prompts hit only background.
+        """
+        labels = self.labels(view)
+        if labels is None:
+            raise InputError(
+                f"segmenter {self.name} has no mask of view {view.name}; "
+                "prompt in a training view that has one"
+            )
+        hit, what = _under(labels, positive), "clicks"
+        if not len(positive) and box is not None:
+            hit, what = _inside(labels, box), "box"
+        hit = hit[hit > 0]
+        if not len(hit):
+            raise InputError(
+                f"the {what} in view {view.name} hit only background of {self.paths[view.name]}; "
+                "click on an object that is masked there"
+            )
+        counts = torch.bincount(hit)
+        first = next(value for value in hit.tolist() if counts[value] == counts.max())
+        return int(first)
+
+
+def load_mask_folder(folder: Path, scene: Scene) -> MaskFolder:
+    """``masks:DIR``: PNG images named after the training views of a scene.
+
+    Of view ``images/left/07.jpg`` the mask is ``images/left/07.jpg.png``, ``images/left/07.png``, or, where
+    no other view is called so, ``07.jpg.png`` or ``07.png``: the first of them that is there.
+
+    Raises:
+        InputError: The folder is missing, or holds no mask of any training view.
+    """
+    name = f"masks:{folder}"
+    if not folder.is_dir():
+        raise InputError(f"segmenter {name}: {folder} is no folder; check the path")
+    stems = [view.stem for view in scene.views]
+    paths: dict[str, Path] = {}
+    for view in scene.train_views:
+        relative = PurePosixPath(view.name)
+        candidates = [f"{relative}.png", str(relative.with_suffix(".png"))]
+        if stems.count(view.stem) == 1:
+            candidates += [f"{relative.name}.png", f"{view.stem}.png"]
+        found = next((folder / file for file in candidates if (folder / file).is_file()), None)
+        if found is not None:
+            paths[view.name] = found
+    if not paths:
+        view = scene.train_views[0] if scene.train_views else None
+        example = f"such as {view.name}.png" if view else "of which the scene has none"
+        raise InputError(
+            f"segmenter {name}: {folder} holds no mask of any training view, {example}; "
+            "name each file after its view"
+        )
+    return MaskFolder(name, paths)
+
+
+def truth(scene: Scene) -> MaskFolder:
+    """``truth``: the instance images of a scene's training views, for measuring what follows the segmenter.
+
+    Raises:
+        InputError: The scene has none.
+    """
+    paths = {view.name: view.instance_path for view in scene.train_views if view.instance_path is not None}
+    if not paths:
+        raise InputError(
+            f"segmenter truth: {scene.root} has no instance_path at its training views; "
+            "choose another segmenter"
+        )
+    return MaskFolder("truth", paths)
+
+
+def _hardened(values: Int64[Tensor, "h w"]) -> Int64[Tensor, "h w"]:
+    if not values.numel() or int(values.max()) != WHITE:
+        return values
+    extreme = (values == 0) | (values == WHITE)
+    if extreme.float().mean() < SOFT_SHARE or len(values.unique()) <= SOFT_VALUES:
+        return values
+    return torch.where(values > WHITE // 2, WHITE, 0)
+
+
+def _under(labels: Int64[Tensor, "h w"], points: Float[Tensor, "n 2"]) -> Int64[Tensor, "m"]:
+    height, width = labels.shape
+    inside = ((points >= 0) & (points < points.new_tensor([width, height]))).all(-1)
+    x, y = points[inside].long().unbind(-1)
+    return labels[y, x]
+
+
+def _inside(labels: Int64[Tensor, "h w"], box: Float[Tensor, "4"]) -> Int64[Tensor, "m"]:
+    x0, y0, x1, y1 = (max(0, round(value)) for value in box.tolist())
+    return labels[y0:y1, x0:x1].flatten()

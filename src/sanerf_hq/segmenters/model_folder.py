@@ -1,0 +1,178 @@
+"""Model folders: find the weights that a name means, check them, load them. Only safetensors is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.segmenters.weights import Kind, published
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    Model = TypeVar("Model", bound=PreTrainedModel)
+
+CONFIG = "config.json"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_SIZED = ("vision_config", "prompt_encoder_config")
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """Weights on this machine.
+
+    Attributes:
+        path: Folder with ``config.json`` and safetensors.
+        asked: What the user called it.
+        side: Side of the model's square input, pixels.
+    """
+
+    path: Path
+    asked: str
+    side: int
+
+    def digest(self) -> str:
+        """16 hexadecimal digits that stand for the bytes of the configuration and of the weights."""
+        digest = hashlib.blake2b(digest_size=8)
+        for file in [self.path / CONFIG, *_weight_files(self.path)]:
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "blake2b").digest())
+        return digest.hexdigest()
+
+
+def find_model_folder(kind: Kind, where: str) -> ModelFolder:
+    """The folder that holds the weights ``kind:where``.
+
+    What is in the cache is used without asking the network; otherwise it is downloaded, unless
+    ``HF_HUB_OFFLINE`` forbids.
+
+    Args:
+        kind: The segmenter that is to read them.
+        where: A folder, a hub id, a size of :data:`~sanerf_hq.segmenters.weights.WEIGHTS`, or "".
+
+    Raises:
+        InputError: No such folder, not in the cache and not to be had, or not of this kind.
+    """
+    asked = f"{kind}:{where}" if where else kind
+    listed = published(kind, where)
+    if listed is None and Path(where).expanduser().is_dir():
+        path = Path(where).expanduser()
+    elif listed is not None or _HUB_ID.fullmatch(where):
+        path = _from_hub(listed.hub_id if listed else where, asked)
+    else:
+        raise InputError(f"segmenter {asked}: {where} is no folder and no hub id; check the path")
+    return ModelFolder(path, asked, _checked_side(path, kind, asked))
+
+
+def load_model(folder: ModelFolder, model_class: type[Model], device: str) -> Model:
+    """The model in a folder, with all its weights, in single precision and not to be trained.
+
+    Raises:
+        InputError: The configuration or the weights are damaged, or do not belong together.
+    """
+    import torch
+
+    try:
+        with _quietly():
+            loaded: Any = model_class.from_pretrained(
+                folder.path,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except Exception as error:  # whatever a broken file makes the library raise, the folder is at fault
+        raise InputError(
+            f"segmenter {folder.asked}: {folder.path} cannot be loaded "
+            f"({type(error).__name__}: {_first_line(error)}); get a whole copy of it"
+        ) from error
+    model, report = loaded
+    missing = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
+    if missing:
+        raise InputError(
+            f"segmenter {folder.asked}: the weights in {folder.path} lack {missing[0]} "
+            f"({len(missing)} in all); get a whole copy of it"
+        )
+    return model.eval().requires_grad_(False).to(device)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the library's bar (loading takes a moment) and its tables of what is missing (we say it)."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _checked_side(path: Path, kind: Kind, asked: str) -> int:
+    """Refuse what is no such model; the side of its input."""
+    what = f"segmenter {asked}: {path}"
+    try:
+        config: Any = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{what} has no readable {CONFIG}; give a folder that save_pretrained wrote"
+        ) from error
+    found = config.get("model_type") if isinstance(config, dict) else None
+    if found != kind:
+        hint = f" (say {found}:… for it)" if found in ("sam", "sam_hq") else ""
+        raise InputError(f"{what} holds a model of type {found!r}, not {kind!r}; choose another{hint}")
+    sides = [_part(config, part).get("image_size", 1024) for part in _SIZED]
+    if not isinstance(sides[0], int) or sides[0] < 1 or sides[0] != sides[1]:
+        raise InputError(f"{what} has no one square image_size in its {CONFIG}; choose another model")
+    if not _weight_files(path):
+        raise InputError(f"{what} holds no .safetensors file; save the model with save_pretrained")
+    return sides[0]
+
+
+def _part(config: dict[str, Any], name: str) -> dict[str, Any]:
+    part = config.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.safetensors"))
+
+
+def _from_hub(hub_id: str, asked: str) -> Path:
+    from huggingface_hub import is_offline_mode, snapshot_download
+
+    files = [CONFIG, "*.safetensors", "*.safetensors.index.json"]
+    try:
+        cached = Path(snapshot_download(hub_id, allow_patterns=files, local_files_only=True))
+        if (cached / CONFIG).is_file() and _weight_files(cached):
+            return cached
+    except Exception:  # not there, or broken: it is to be fetched, and that reports
+        pass
+    if is_offline_mode():
+        raise InputError(
+            f"segmenter {asked}: {hub_id} is not in the cache and HF_HUB_OFFLINE forbids to download it; "
+            "unset it, or give a folder with the weights"
+        )
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=files))
+    except Exception as error:  # the client raises its own, the network library's and the system's
+        raise InputError(
+            f"segmenter {asked}: {hub_id} is not in the cache and cannot be downloaded "
+            f"({_first_line(error)}); check the name and the network, or give a folder with the weights"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

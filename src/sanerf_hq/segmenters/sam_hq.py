@@ -1,0 +1,97 @@
+"""SAM-HQ (Ke et al. 2023) through transformers: one mask a prompt, SAM's best plus the HQ token's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from sanerf_hq.segmenters.batches import LowResMasks, PromptBatch, decode_in_batches
+from sanerf_hq.segmenters.letterbox import Letterbox
+from sanerf_hq.segmenters.model_folder import find_model_folder, load_model
+from sanerf_hq.segmenters.protocol import DecoderPrompt, Embedding, Masks
+
+if TYPE_CHECKING:
+    from transformers import SamHQModel
+
+IMAGE = "image"
+EARLY = "early"
+
+
+@final
+class SamHQ:
+    """A :class:`~sanerf_hq.segmenters.protocol.Segmenter` on a loaded ``SamHQModel``.
+
+    The embedding is the image encoder's output, ``image`` (D, g, g), and what its first global-attention
+    block gave, ``early`` (g, g, vit_dim): the one of the intermediate embeddings that the decoder reads.
+    """
+
+    def __init__(self, name: str, identity: str, side: int, model: SamHQModel) -> None:
+        self._name = name
+        self._identity = identity
+        self._side = side
+        self._model = model
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
+    @torch.no_grad()
+    def embed(self, image: UInt8[Tensor, "h w 3"], view: str = "") -> Embedding:
+        height, width, _ = image.shape
+        letterbox = Letterbox(self._side, height, width)
+        pixels = letterbox.pixel_values(image).to(self._model.device)
+        final_map, early_maps = self._model.get_image_embeddings(pixels)
+        if not early_maps:
+            raise ValueError(
+                f"{self._name} gives no intermediate embeddings: no block of it sees the whole image"
+            )
+        return Embedding({IMAGE: final_map[0], EARLY: early_maps[0][0]}, height, width, view)
+
+    @torch.no_grad()
+    def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
+        if EARLY not in embedding.tensors:  # the model would run without and give other masks, in silence
+            raise ValueError(f"{self._name} cannot decode an embedding without its tensor {EARLY!r}")
+        device = self._model.device
+        image = embedding.tensors[IMAGE].to(device, torch.float32)[None]
+        early = embedding.tensors[EARLY].to(device, torch.float32)[None]
+
+        def decoder(batch: PromptBatch) -> LowResMasks:
+            answer = self._model(
+                image_embeddings=image.expand(batch.n_images, -1, -1, -1),
+                intermediate_embeddings=[early.expand(batch.n_images, -1, -1, -1)],
+                input_points=batch.input_points,
+                input_labels=batch.input_labels,
+                input_boxes=batch.input_boxes,
+                input_masks=batch.input_masks,
+                multimask_output=True,
+                hq_token_only=False,
+            )
+            # The model sorts SAM's masks by score and adds the HQ token's to each: the first is the mask.
+            return LowResMasks(answer.pred_masks.flatten(0, 1)[:, :1], answer.iou_scores.flatten(0, 1)[:, :1])
+
+        letterbox = Letterbox(self._side, embedding.height, embedding.width)
+        return decode_in_batches(prompts, letterbox, 4 * image.shape[-1], device, decoder)
+
+
+def load_sam_hq(where: str = "", device: str = "cpu") -> SamHQ:
+    """SAM-HQ from a folder, a hub id or the table of published weights.
+
+    Args:
+        where: A folder that ``save_pretrained`` wrote, a hub id, ``base``, ``large``, ``huge``, or "".
+        device: Where to compute, in torch's words.
+
+    Raises:
+        InputError: The weights are missing, damaged or of another model.
+    """
+    folder = find_model_folder("sam_hq", where)
+    from transformers import SamHQModel
+
+    model = load_model(folder, SamHQModel, device)
+    return SamHQ(folder.asked, f"sam_hq-{folder.digest()}", folder.side, model)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sanerf_hq.geometry import Camera, Distortion, PixelRays, look_at
+
+K = torch.tensor([[50.0, 0.0, 17.0], [0.0, 60.0, 5.0], [0.0, 0.0, 1.0]])
+UP = torch.tensor([0.0, 0.0, 1.0])
+
+
+def cameras(time: float | None = None) -> list[Camera]:
+    """Two through one lens, one through another of another size, and one that differs only in its lens."""
+    first = Camera(K, look_at(torch.tensor([3.0, 0.0, 1.0]), torch.zeros(3), UP), 8, 6, time=time)
+    second = replace(first, camtoworld=look_at(torch.tensor([0.0, 3.0, 1.0]), torch.zeros(3), UP))
+    return [first, second, first.resized(4, 5), replace(second, distortion=Distortion(k1=-0.1, p1=0.01))]
+
+
+@pytest.mark.parametrize("time", [None, 0.5])
+def test_every_pixel_has_the_ray_of_its_camera(time: float | None):
+    pixels = PixelRays.of(cameras(time))
+    assert pixels.n_pixels == 48 + 48 + 20 + 48
+    rays, start = pixels.rays(torch.arange(pixels.n_pixels)), 0
+    for number, camera in enumerate(cameras(time)):
+        own = camera.rays(camera.pixel_grid())
+        part = rays[start : start + len(own)]
+        assert torch.allclose(part.origins, own.origins)
+        assert torch.allclose(part.directions, own.directions, atol=1e-6)
+        assert torch.allclose(part.cosines, own.cosines, atol=1e-6)
+        assert part.times is None if own.times is None else torch.equal(part.times, own.times)
+        assert (pixels.cameras_of(torch.arange(start, start + len(own))) == number).all()
+        start += len(own)
+
+
+def test_one_lens_is_undistorted_once():
+    assert PixelRays.of(cameras()).table.shape == (48 + 20 + 48, 2)
+    assert PixelRays.of(cameras()[:2]).table.shape == (48, 2)
+
+
+def test_nothing_in_nothing_out():
+    assert len(PixelRays.of(cameras()).rays(torch.zeros(0, dtype=torch.int64))) == 0
+
+
+def test_cameras_with_and_without_a_time_cannot_be_mixed():
+    with pytest.raises(ValueError, match="time"):
+        PixelRays.of([*cameras(), *cameras(0.5)])

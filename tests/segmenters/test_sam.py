@@ -1,0 +1,214 @@
+"""SAM and SAM-HQ against transformers' own processors on the same pixels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sanerf_hq.segmenters import DecoderPrompt, Embedding, Masks, Segmenter, load_segmenter
+from sanerf_hq.segmenters.letterbox import Letterbox
+from support import tiny_models
+from support.tiny_models import SIDE, photo
+
+SIZES = [(60, 96), (96, 72), (45, 61), (130, 211)]  # two need no resizing, one grows, one shrinks
+POINTS = torch.tensor([[20.5, 30.5], [41.5, 12.5], [3.0, 44.0]])
+LABELS = torch.tensor([1, 0, 1])
+BOX = torch.tensor([4.0, 6.0, 37.0, 41.0])
+
+
+def load(spec: str, device: str = "cpu") -> Segmenter:
+    loaded = load_segmenter(spec, device=device)
+    assert isinstance(loaded, Segmenter)
+    return loaded
+
+
+@pytest.fixture(scope="module", params=["sam", "sam_hq"])
+def kind(request: pytest.FixtureRequest) -> tiny_models.Kind:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def segmenter(kind: tiny_models.Kind, sam_folder: Path, sam_hq_folder: Path) -> Segmenter:
+    return load(f"{kind}:{sam_folder if kind == 'sam' else sam_hq_folder}")
+
+
+@pytest.fixture(scope="module")
+def theirs(kind: tiny_models.Kind) -> Theirs:
+    return Theirs(kind)
+
+
+class Theirs:
+    """The path that the library itself documents: processor, model, processor."""
+
+    def __init__(self, kind: tiny_models.Kind) -> None:
+        from transformers import SamHQProcessor, SamImageProcessorPil, SamProcessor
+
+        square = {"height": SIDE, "width": SIDE}
+        images = SamImageProcessorPil(size={"longest_edge": SIDE}, pad_size=square)
+        self.processor: Any = (SamProcessor if kind == "sam" else SamHQProcessor)(images)
+        self.model = tiny_models.build(kind)
+        self.kind = kind
+
+    @torch.no_grad()
+    def __call__(self, image: torch.Tensor, prompt: DecoderPrompt) -> Masks:
+        height, width, _ = image.shape
+        rows, columns = Letterbox(SIDE, height, width).inner
+        # The processor takes pixel indices of the photo, and the model adds half a pixel of the *scaled* one.
+        half = torch.tensor([width / columns, height / rows]) / 2
+        inputs = self.processor(
+            images=image.numpy(),
+            input_points=[[(prompt.point_coords - half).tolist()]] if len(prompt.point_coords) else None,
+            input_labels=[[prompt.point_labels.tolist()]] if len(prompt.point_coords) else None,
+            input_boxes=None if prompt.box is None else [[(prompt.box - half.repeat(2)).tolist()]],
+            return_tensors="pt",
+        )
+        sizes = [inputs.pop(name) for name in ("original_sizes", "reshaped_input_sizes")]
+        inputs = {name: t.float() if t.is_floating_point() else t for name, t in inputs.items()}
+        if prompt.mask_logits is not None:
+            inputs["input_masks"] = prompt.mask_logits[None, None]
+        answer = self.model(**inputs)
+        low, scores = answer.pred_masks[0, 0], answer.iou_scores[0, 0]
+        if self.kind == "sam_hq":
+            low, scores = low[:1], scores[:1]
+        large = self.processor.image_processor.post_process_masks([low[None]], *sizes, binarize=False)[0][0]
+        order = scores.argsort(descending=True)
+        return Masks(large[order], scores[order].clamp(0, 1), low[order])
+
+
+def prompts_of_every_kind() -> dict[str, DecoderPrompt]:
+    mask = torch.randn(SIDE // 2, SIDE // 2, generator=torch.Generator().manual_seed(5)) * 4
+    return {
+        "one point": DecoderPrompt(POINTS[:1], LABELS[:1]),
+        "points": DecoderPrompt(POINTS, LABELS),
+        "box": DecoderPrompt(box=BOX),
+        "box and points": DecoderPrompt(POINTS[:2], LABELS[:2], BOX),
+        "mask": DecoderPrompt(mask_logits=mask),
+        "mask and points": DecoderPrompt(POINTS, LABELS, mask_logits=mask),
+        "mask, box and point": DecoderPrompt(POINTS[:1], LABELS[:1], BOX, -mask),
+    }
+
+
+def assert_same(ours: Masks, expected: Masks) -> None:
+    torch.testing.assert_close(ours.mask_logits, expected.mask_logits, atol=1e-4, rtol=0)
+    torch.testing.assert_close(ours.low_res_logits, expected.low_res_logits, atol=1e-4, rtol=0)
+    torch.testing.assert_close(ours.iou_predictions, expected.iou_predictions, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_equals_the_librarys_own_path(segmenter: Segmenter, theirs: Theirs, size: tuple[int, int]):
+    image = photo(*size)
+    prompts = prompts_of_every_kind()
+    answers = segmenter.decode(segmenter.embed(image), list(prompts.values()))
+    for (name, prompt), answer in zip(prompts.items(), answers, strict=True):
+        expected = theirs(image, prompt)
+        assert expected.mask_logits.std() > 0.01, name
+        assert answer.mask_logits.shape[1:] == size
+        assert_same(answer, expected)
+
+
+def test_each_kind_of_prompt_changes_the_answer(segmenter: Segmenter):
+    embedding = segmenter.embed(photo(45, 61))
+    logits = [
+        masks.mask_logits[0] for masks in segmenter.decode(embedding, [*prompts_of_every_kind().values()])
+    ]
+    for i, one in enumerate(logits):
+        for other in logits[:i]:
+            assert (one - other).abs().max() > 1e-3
+
+
+def test_a_prompts_answer_does_not_depend_on_its_neighbours(segmenter: Segmenter):
+    embedding = segmenter.embed(photo(45, 61))
+    chance = torch.Generator().manual_seed(2)
+    prompts = list(prompts_of_every_kind().values())
+    for n in [1] * 20 + [2, 5, 1, 3]:  # more than one call of the decoder, prompts of several lengths
+        labels = torch.randint(0, 2, (n,), generator=chance)
+        prompts.append(DecoderPrompt(torch.rand(n, 2, generator=chance) * 45, labels))
+    together = segmenter.decode(embedding, prompts)
+    for prompt, answer in zip(prompts, together, strict=True):
+        assert_same(answer, segmenter.decode(embedding, [prompt])[0])
+
+
+def test_candidates_are_sorted_and_scores_are_in_range(kind: tiny_models.Kind, segmenter: Segmenter):
+    for answer in segmenter.decode(segmenter.embed(photo(33, 57)), [*prompts_of_every_kind().values()]):
+        assert len(answer.iou_predictions) == (3 if kind == "sam" else 1)
+        assert (answer.iou_predictions.diff() <= 0).all()
+        assert 0 <= answer.iou_predictions.min() <= answer.iou_predictions.max() <= 1
+
+
+def test_no_prompts_give_no_masks(segmenter: Segmenter):
+    assert segmenter.decode(segmenter.embed(photo(20, 30)), []) == []
+
+
+def test_a_prompt_must_say_something_and_fit(segmenter: Segmenter):
+    embedding = segmenter.embed(photo(20, 30))
+    with pytest.raises(ValueError, match="a point, a box or a mask"):
+        segmenter.decode(embedding, [DecoderPrompt()])
+    with pytest.raises(ValueError, match="48x48"):
+        segmenter.decode(embedding, [DecoderPrompt(mask_logits=torch.zeros(20, 30))])
+
+
+def test_embedding_is_a_value(segmenter: Segmenter):
+    image = photo(45, 61)
+    embedding = segmenter.embed(image, "images/7.jpg")
+    assert (embedding.height, embedding.width, embedding.view) == (45, 61, "images/7.jpg")
+    segmenter.decode(segmenter.embed(photo(30, 40, seed=3)), [DecoderPrompt(box=BOX)])
+    again = segmenter.embed(image)
+    for name, tensor in embedding.tensors.items():
+        assert torch.equal(tensor, again.tensors[name])
+
+
+def test_half_precision_embeddings_give_the_same_masks(segmenter: Segmenter):
+    embedding = segmenter.embed(photo(130, 211))
+    half = {name: tensor.half() for name, tensor in embedding.tensors.items()}
+    prompts = [*prompts_of_every_kind().values()]
+    full_answers = segmenter.decode(embedding, prompts)
+    half_answers = segmenter.decode(replace(embedding, tensors=half), prompts)
+    for full, coarse in zip(full_answers, half_answers, strict=True):
+        assert coarse.mask_logits.dtype == torch.float32
+        assert (full.mask_logits - coarse.mask_logits).abs().max() < 0.02 * full.mask_logits.abs().max()
+
+
+def test_each_device_gives_the_same_masks(segmenter: Segmenter, device: torch.device):
+    moved = load(segmenter.name, str(device))
+    prompts = [*prompts_of_every_kind().values()]
+    answers = moved.decode(moved.embed(photo(45, 61)), prompts)
+    for here, there in zip(segmenter.decode(segmenter.embed(photo(45, 61)), prompts), answers, strict=True):
+        assert there.mask_logits.device.type == "cpu"
+        torch.testing.assert_close(there.mask_logits, here.mask_logits, atol=1e-2, rtol=1e-2)
+
+
+def test_sam_hq_refuses_an_embedding_without_early_features(sam_hq_folder: Path):
+    segmenter = load(f"sam_hq:{sam_hq_folder}")
+    full = segmenter.embed(photo(45, 61))
+    stripped = Embedding({"image": full.tensors["image"]}, 45, 61)
+    with pytest.raises(ValueError, match="early"):
+        segmenter.decode(stripped, [DecoderPrompt(box=BOX)])
+
+
+def test_sam_hq_reads_its_early_features(sam_hq_folder: Path):
+    segmenter = load(f"sam_hq:{sam_hq_folder}")
+    full = segmenter.embed(photo(45, 61))
+    other = replace(full, tensors=full.tensors | {"early": torch.zeros_like(full.tensors["early"])})
+    (one,) = segmenter.decode(full, [DecoderPrompt(box=BOX)])
+    (two,) = segmenter.decode(other, [DecoderPrompt(box=BOX)])
+    assert (one.mask_logits - two.mask_logits).abs().max() > 0.01
+
+
+def test_sam_hq_without_a_global_block_is_refused(tmp_path: Path):
+    segmenter = load(f"sam_hq:{tiny_models.save('sam_hq', tmp_path, global_attention=())}")
+    with pytest.raises(ValueError, match="no intermediate embeddings"):
+        segmenter.embed(photo(20, 30))
+
+
+def test_identity_follows_the_weights_not_the_path(tmp_path: Path, kind: tiny_models.Kind):
+    identities = []
+    for name, seed in (("one", 0), ("same", 0), ("other", 1)):
+        loaded = load(f"{kind}:{tiny_models.save(kind, tmp_path / name, seed)}")
+        assert loaded.name == f"{kind}:{tmp_path / name}"
+        identities.append(loaded.identity)
+    assert identities[0] == identities[1] != identities[2]
+    assert identities[0].startswith(f"{kind}-")
