@@ -6,7 +6,7 @@
 
 namespace {
 
-constexpr std::int64_t BLOCK = 512;
+constexpr std::int64_t BLOCK = 16384;  // points that stay in cache while a level's table is there
 
 template <bool DENSE>
 inline std::uint32_t combine(std::uint32_t x, std::uint32_t y, std::uint32_t z, std::uint32_t mask) {

@@ -59,7 +59,7 @@ def test_processes_that_compile_at_once_agree_and_are_quiet(tmp_path: Path):
 @pytest.mark.slow
 def test_kernels_stay_within_their_arrays(tmp_path: Path):
     """All other tests of the kernels once more, compiled with a check of each index."""
-    modules = ("adam", "composite", "hash_grid", "ray_march")
+    modules = ("adam", "composite", "distortion", "hash_grid", "ray_march")
     tests = [str(Path(__file__).with_name(f"test_{module}.py")) for module in modules]
     code = f"import sys, pytest, warp; warp.config.mode = 'debug'; sys.exit(pytest.main({tests!r}))"
     process = _start(code, tmp_path)

@@ -6,6 +6,7 @@ Nothing outside this folder knows Warp.
 from sanerf_hq.kernels.adam import adam_rows as adam_rows
 from sanerf_hq.kernels.composite import accumulate as accumulate
 from sanerf_hq.kernels.composite import render_weights as render_weights
+from sanerf_hq.kernels.distortion import distortion as distortion
 from sanerf_hq.kernels.hash_grid import HashGridLayout as HashGridLayout
 from sanerf_hq.kernels.hash_grid import accumulate_table_gradient as accumulate_table_gradient
 from sanerf_hq.kernels.hash_grid import hash_grid as hash_grid

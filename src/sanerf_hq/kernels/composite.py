@@ -16,6 +16,7 @@ from jaxtyping import Float, Int32
 from torch import Tensor
 
 from sanerf_hq.kernels import runtime
+from sanerf_hq.kernels.runtime import NOT_NEGATIVE, flat
 
 THREAD_NUMBERS = 2**19  # to multiply and add: some 0.2 ms, worth waking a thread
 
@@ -24,13 +25,6 @@ OPAQUE = wp.constant(80.0)  # thickness that nothing passes
 DARK = wp.constant(1e-30)  # transmittance that is none
 
 wp.set_module_options(runtime.MODULE_OPTIONS)
-
-
-@typing.no_type_check
-@wp.func
-def _flat(values: wp.array(dtype=wp.float32)):
-    # Known to be contiguous, an array is read without a multiplication by its stride.
-    return wp.array(ptr=values.ptr, shape=(values.shape[0],), dtype=wp.float32)
 
 
 @typing.no_type_check
@@ -45,15 +39,15 @@ def _weights_forward(
     transmittances: wp.array(dtype=wp.float32),
 ):
     ray = begin + wp.tid()
-    sigma = _flat(sigmas)
-    delta = _flat(deltas)
-    weight = _flat(weights)
-    transmittance = _flat(transmittances)
+    sigma = flat(sigmas)
+    delta = flat(deltas)
+    weight = flat(weights)
+    transmittance = flat(transmittances)
     k = packed_info[ray, 0]
     last = k + packed_info[ray, 1]
     trans = float(1.0)
     while k < last:
-        i = k & runtime.NOT_NEGATIVE
+        i = k & NOT_NEGATIVE
         thickness = sigma[i] * delta[i]
         passed = wp.exp(-wp.where(thickness > OPAQUE, OPAQUE, thickness))
         # Where little is stopped, the difference 1 - passed would lose its digits: there, by its series.
@@ -79,16 +73,16 @@ def _weights_backward(
 ):
     # dL/dσ_k = δ_k (T_{k+1} g_k - Σ_{j>k} w_j g_j): from the back, no division by T
     ray = begin + wp.tid()
-    weight = _flat(weights)
-    transmittance = _flat(transmittances)
-    delta = _flat(deltas)
-    grad_weight = _flat(grad_weights)
-    grad_sigma = _flat(grad_sigmas)
+    weight = flat(weights)
+    transmittance = flat(transmittances)
+    delta = flat(deltas)
+    grad_weight = flat(grad_weights)
+    grad_sigma = flat(grad_sigmas)
     first = packed_info[ray, 0]
     k = first + packed_info[ray, 1] - 1
     behind = float(0.0)
     while k >= first:
-        i = k & runtime.NOT_NEGATIVE
+        i = k & NOT_NEGATIVE
         g = grad_weight[i]
         grad_sigma[i] = delta[i] * (transmittance[i] * g - behind)
         behind = behind + weight[i] * g
@@ -103,7 +97,7 @@ def _sum_kernels(channels: int) -> Any:
 
     @typing.no_type_check
     @wp.func
-    def flat(values: wp.array(dtype=row)):
+    def flat_rows(values: wp.array(dtype=row)):
         return wp.array(ptr=values.ptr, shape=(values.shape[0],), dtype=row)
 
     @typing.no_type_check
@@ -117,13 +111,13 @@ def _sum_kernels(channels: int) -> Any:
         out: wp.array(dtype=row),
     ):
         ray = begin + wp.tid()
-        weight = _flat(weights)
-        value = flat(values)
+        weight = flat(weights)
+        value = flat_rows(values)
         k = packed_info[ray, 0]
         last = k + packed_info[ray, 1]
         total = row()
         while k < last:
-            i = k & runtime.NOT_NEGATIVE
+            i = k & NOT_NEGATIVE
             total = total + weight[i] * value[i]
             k += 1
         out[ray] = total
@@ -141,15 +135,15 @@ def _sum_kernels(channels: int) -> Any:
         grad_values: wp.array(dtype=row),
     ):
         ray = begin + wp.tid()
-        weight = _flat(weights)
-        value = flat(values)
-        grad_weight = _flat(grad_weights)
-        grad_value = flat(grad_values)
+        weight = flat(weights)
+        value = flat_rows(values)
+        grad_weight = flat(grad_weights)
+        grad_value = flat_rows(grad_values)
         g = grad_out[ray]
         k = packed_info[ray, 0]
         last = k + packed_info[ray, 1]
         while k < last:
-            i = k & runtime.NOT_NEGATIVE
+            i = k & NOT_NEGATIVE
             grad_weight[i] = wp.dot(g, value[i])
             grad_value[i] = weight[i] * g
             k += 1

@@ -14,13 +14,14 @@ from jaxtyping import Float, Int32
 from torch import Tensor
 
 from sanerf_hq.kernels import runtime
+from sanerf_hq.kernels.runtime import NOT_NEGATIVE, flat
 
 wp.set_module_options(runtime.MODULE_OPTIONS)
 
 
 @typing.no_type_check
 @wp.kernel
-def _distortion(
+def _forward(
     begin: int,
     end: int,
     weights: wp.array(dtype=wp.float32),
@@ -31,34 +32,70 @@ def _distortion(
     slopes: wp.array(dtype=wp.float32),
 ):
     ray = begin + wp.tid()
+    weight = flat(weights)
+    start = flat(starts)
+    stop = flat(ends)
+    slope = flat(slopes)
     first = packed_info[ray, 0]
     last = first + packed_info[ray, 1]
-    total = float(0.0)
-    moment = float(0.0)
-    for k in range(first, last):
-        total += weights[k]
-        moment += weights[k] * 0.5 * (starts[k] + ends[k])
     loss = float(0.0)
-    before = float(0.0)
-    moment_before = float(0.0)
-    for k in range(first, last):
-        w = weights[k]
-        m = 0.5 * (starts[k] + ends[k])
-        own = w * (ends[k] - starts[k]) / 3.0
-        others = (m * before - moment_before) + (moment - moment_before - w * m) - m * (total - before - w)
-        loss += w * (others + own)
-        slopes[k] = 2.0 * (others + own)
-        before += w
-        moment_before += w * m
+    if first < last:
+        origin = start[first & NOT_NEGATIVE]  # distances from the first sample keep more digits
+        total = float(0.0)
+        moment = float(0.0)
+        k = int(first)
+        while k < last:
+            i = k & NOT_NEGATIVE
+            total += weight[i]
+            moment += weight[i] * (0.5 * (start[i] + stop[i]) - origin)
+            k += 1
+        before = float(0.0)
+        moment_before = float(0.0)
+        k = int(first)
+        while k < last:
+            i = k & NOT_NEGATIVE
+            w = weight[i]
+            m = 0.5 * (start[i] + stop[i]) - origin
+            own = w * (stop[i] - start[i]) / 3.0
+            others = (
+                (m * before - moment_before) + (moment - moment_before - w * m) - m * (total - before - w)
+            )
+            loss += w * (others + own)
+            slope[i] = 2.0 * (others + own)
+            before += w
+            moment_before += w * m
+            k += 1
     losses[ray] = loss
+
+
+@typing.no_type_check
+@wp.kernel
+def _backward(
+    begin: int,
+    end: int,
+    slopes: wp.array(dtype=wp.float32),
+    grad_losses: wp.array(dtype=wp.float32),
+    packed_info: wp.array2d(dtype=wp.int32),
+    grad_weights: wp.array(dtype=wp.float32),
+):
+    ray = begin + wp.tid()
+    slope = flat(slopes)
+    grad_weight = flat(grad_weights)
+    grad = grad_losses[ray]
+    k = packed_info[ray, 0]
+    last = k + packed_info[ray, 1]
+    while k < last:
+        i = k & NOT_NEGATIVE
+        grad_weight[i] = grad * slope[i]
+        k += 1
 
 
 class _Distortion(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weights: Tensor, starts: Tensor, ends: Tensor, packed_info: Tensor) -> Tensor:
         runtime.start()
-        losses = torch.zeros(packed_info.shape[0], device=weights.device)
-        slopes = torch.zeros_like(weights)
+        losses = torch.empty(packed_info.shape[0], device=weights.device)
+        slopes = torch.empty_like(weights)
         arguments = [
             runtime.as_warp(weights, wp.float32),
             runtime.as_warp(starts, wp.float32),
@@ -67,15 +104,22 @@ class _Distortion(torch.autograd.Function):
             runtime.as_warp(losses, wp.float32),
             runtime.as_warp(slopes, wp.float32),
         ]
-        runtime.launch(_distortion, packed_info.shape[0], arguments, weights.device)
+        runtime.launch(_forward, packed_info.shape[0], arguments, weights.device)
         ctx.save_for_backward(slopes, packed_info)
         return losses
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         slopes, packed_info = ctx.saved_tensors
-        per_sample = torch.repeat_interleave(grads[0], packed_info[:, 1].long(), output_size=slopes.shape[0])
-        return slopes * per_sample, None, None, None
+        grad_weights = torch.zeros_like(slopes)
+        arguments = [
+            runtime.as_warp(slopes, wp.float32),
+            runtime.as_warp(grads[0].contiguous(), wp.float32),
+            runtime.as_warp(packed_info, wp.int32),
+            runtime.as_warp(grad_weights, wp.float32),
+        ]
+        runtime.launch(_backward, packed_info.shape[0], arguments, slopes.device)
+        return grad_weights, None, None, None
 
 
 def distortion(
@@ -84,9 +128,16 @@ def distortion(
     ends: Float[Tensor, "n_samples"],
     packed_info: Int32[Tensor, "n_rays 2"],
 ) -> Float[Tensor, "n_rays"]:
-    """How spread each ray's weights are; differentiable in ``weights``. Every sample must belong to a ray."""
+    """How spread each ray's weights are; differentiable in ``weights``.
+
+    Args:
+        weights: Of the samples.
+        starts: Start of each interval, ascending along each ray.
+        ends: End of each interval.
+        packed_info: First sample and number of samples of each ray; samples of no ray count for nothing.
+    """
     n_samples = weights.shape[0]
     for name, tensor in (("weights", weights), ("starts", starts), ("ends", ends)):
-        runtime.check(name, tensor, (n_samples,), torch.float32)
-    runtime.check("packed_info", packed_info, (None, 2), torch.int32)
+        runtime.check(name, tensor, (n_samples,), torch.float32, weights.device)
+    runtime.check("packed_info", packed_info, (None, 2), torch.int32, weights.device)
     return _Distortion.apply(weights, starts, ends, packed_info)  # pyright: ignore[reportReturnType]

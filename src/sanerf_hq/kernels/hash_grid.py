@@ -20,7 +20,7 @@ from sanerf_hq.kernels import runtime
 from sanerf_hq.kernels.hash_grid_kernels import hash_grid_kernels
 from sanerf_hq.kernels.threads import run_jobs, thread_count
 
-# Points that a CPU work item takes at one level: few enough to stay in a core's cache till the next level, and
+# Points that a CPU work item takes at one level: few enough to stay in a core's cache till the next level,
 # many enough for the level's table to be worth bringing there.
 BLOCK = 16_384
 MIN_BLOCK = 512

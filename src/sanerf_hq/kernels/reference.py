@@ -122,3 +122,22 @@ def accumulate(
     owner = _segments(packed_info, weights.shape[0])
     out = values.new_zeros(packed_info.shape[0] + 1, values.shape[1])
     return out.index_add(0, owner, weights[:, None] * values)[:-1]
+
+
+def distortion(
+    weights: Float[Tensor, "n_samples"],
+    starts: Float[Tensor, "n_samples"],
+    ends: Float[Tensor, "n_samples"],
+    packed_info: Int32[Tensor, "n_rays 2"],
+) -> Float[Tensor, "n_rays"]:
+    """See :func:`sanerf_hq.kernels.distortion.distortion`; over all pairs of samples of a ray."""
+    owner = _segments(packed_info, weights.shape[0])
+    firsts, counts = torch.cat([packed_info, packed_info.new_zeros(1, 2)]).long()[owner].unbind(-1)
+    left = torch.repeat_interleave(torch.arange(weights.shape[0], device=weights.device), counts)
+    pairs_before = counts.cumsum(0) - counts
+    right = firsts[left] + torch.arange(left.shape[0], device=weights.device) - pairs_before[left]
+    middles = 0.5 * (starts + ends)
+    apart = weights[left] * weights[right] * (middles[left] - middles[right]).abs()
+    own = weights.square() * (ends - starts) / 3
+    out = weights.new_zeros(packed_info.shape[0] + 1)
+    return out.index_add(0, owner[left], apart).index_add(0, owner, own)[:-1]

@@ -5,14 +5,13 @@ a small pool runs side by side. Slices never write to the same address: results 
 of threads. On CUDA a launch goes to torch's current stream.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os
 import sys
 import tempfile
 import threading
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,13 @@ NOT_NEGATIVE = wp.constant(0x7FFFFFFF)  # an index bit-and this needs no look fo
 NO_DRIVER = b"Warp CUDA warning: Could not find or load the NVIDIA CUDA driver"
 STDERR = 2
 _lock = threading.Lock()
+
+
+@typing.no_type_check
+@wp.func
+def flat(values: wp.array(dtype=wp.float32)):
+    # An array that is known to be contiguous is read without a multiplication by its stride.
+    return wp.array(ptr=values.ptr, shape=(values.shape[0],), dtype=wp.float32)
 
 
 @functools.cache

@@ -1,0 +1,9 @@
+"""Scene to :class:`RadianceField`: density and colour from posed photos."""
+
+from sanerf_hq.radiance.config import PRESETS as PRESETS
+from sanerf_hq.radiance.config import GridConfig as GridConfig
+from sanerf_hq.radiance.config import RadianceConfig as RadianceConfig
+from sanerf_hq.radiance.field import RadianceField as RadianceField
+from sanerf_hq.radiance.field import RenderedView as RenderedView
+from sanerf_hq.radiance.train import load_radiance_field as load_radiance_field
+from sanerf_hq.radiance.train import train_radiance_field as train_radiance_field

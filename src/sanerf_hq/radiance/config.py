@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sanerf_hq.errors import InputError
+
 
 @dataclass(frozen=True)
 class GridConfig:
@@ -44,5 +46,38 @@ class RadianceConfig:
     """Learning rate at the end."""
     occupancy_side: int = 128
     """Cells a side of the occupancy grid."""
+    occupancy_threshold: float = 1e-3
+    """Cells whose samples never weigh more than this (at the finest spacing) are not sampled."""
     march_step: float = 4.0 / 768.0
-    """Sample spacing where space is not contracted, field units (the cameras are 2 from what they look at)."""
+    """Finest sample spacing where space is not contracted; field units (cameras are 2 from what they see)."""
+    coarsest_spacing: float = 16.0
+    """Training starts with samples this many times ``march_step`` apart, while all of space is fog."""
+    candidates: float = 40.0
+    """Samples a ray that the spacing is adapted to while surfaces form."""
+    distortion: float = 0.3
+    """Weight of the distortion loss, which clears fog."""
+    near_scale: float = 1.0
+    """Gradients fade with the square of the distance below this one, so no fog grows on the cameras."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "samples", "hidden", "occupancy_side", "geometry_features"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}; choose a larger one")
+        for name in ("lr", "lr_final", "march_step", "candidates"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"{name} must be positive, got {getattr(self, name)}; choose a larger one")
+
+
+PRESETS: dict[str, RadianceConfig] = {
+    "draft": RadianceConfig(
+        grid=GridConfig(log2_table=16, finest=1024), steps=600, samples=32768, march_step=4.0 / 512.0
+    ),
+    "standard": RadianceConfig(steps=3000, samples=49152),
+    "paper": RadianceConfig(
+        grid=GridConfig(n_levels=16, n_features=2, log2_table=19, coarsest=16, finest=4096),
+        steps=15000,
+        samples=262144,
+        march_step=4.0 / 1024.0,
+    ),
+}
+"""``draft`` for a first look, ``standard`` for daily work, ``paper`` for the paper's sizes."""

@@ -17,7 +17,7 @@ from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.harmonics import SH_CHANNELS, spherical_harmonics
 
 LOG_DENSITY_MAX = 12.0
-INITIAL_LOG_DENSITY = -1.0
+INITIAL_LOG_DENSITY = -3.0
 
 
 class RadianceNetwork(nn.Module):

@@ -19,7 +19,7 @@ class Occupancy:
     """The grid's state; changed in place by training.
 
     Attributes:
-        levels: Remembered weight of each cell in [0, 1]; 1 before anything is known.
+        levels: Remembered weight of each cell, ≥ 0.
         occupied: 1 where rays are sampled.
     """
 
@@ -27,9 +27,9 @@ class Occupancy:
     occupied: UInt8[Tensor, "side side side"]
 
     @staticmethod
-    def full(side: int, device: torch.device | str = "cpu") -> Occupancy:
-        """A grid of which nothing is known yet: every cell is sampled."""
-        levels = torch.ones(side, side, side, device=device)
+    def full(side: int, level: float, device: torch.device | str = "cpu") -> Occupancy:
+        """A grid of which nothing is known yet: every cell is sampled until ``level`` has faded."""
+        levels = torch.full((side, side, side), level, device=device)
         return Occupancy(levels, torch.ones(side, side, side, dtype=torch.uint8, device=device))
 
     @property
@@ -58,5 +58,5 @@ class Occupancy:
         """A random point of [0, 1]³ in each of the given cells."""
         side = self.side
         corner = torch.stack([cells // (side * side), cells // side % side, cells % side], -1)
-        offset = torch.rand(corner.shape, generator=generator, device=generator.device).to(corner.device)
+        offset = torch.rand(corner.shape, generator=generator, device=corner.device)
         return (corner + offset) / side

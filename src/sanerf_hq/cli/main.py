@@ -1,0 +1,61 @@
+"""The command ``sanerf``: words to a verb, errors to one sentence and an exit code.
+
+Each verb is a frozen dataclass in a module of its own, whose ``run`` imports what it needs: ``--help`` must
+not wait for torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import tyro
+
+from sanerf_hq.cli.doctor import Doctor
+from sanerf_hq.cli.render import Render
+from sanerf_hq.cli.train import Train
+from sanerf_hq.errors import Cancelled, InputError
+
+BAD_INPUT = 2  # as for a word that the parser does not know
+STOPPED = 130  # as a shell reports a program that Ctrl-C ended
+
+Verb = (
+    Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Render, tyro.conf.subcommand("render")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Its words after ``sanerf``; None takes the process's own.
+
+    Returns:
+        The exit code: 0 done, 1 the doctor found something broken, 2 bad input, 130 stopped. An error that
+        is the program's own is raised, with its traceback.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words == ["--version"]:
+        print(f"sanerf {version('sanerf-hq')}")
+        return 0
+    try:
+        verb = tyro.cli(
+            Verb,  # pyright: ignore[reportArgumentType] - a union is a type to tyro
+            prog="sanerf",
+            description="Promptable, high-quality 3D object segmentation from posed photos.",
+            args=words or ["--help"],
+        )
+    except SystemExit as done:  # help was shown, or what is wrong with the words
+        return done.code if isinstance(done.code, int) else BAD_INPUT
+    try:
+        return verb.run()
+    except InputError as error:
+        print(f"sanerf: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except (Cancelled, KeyboardInterrupt):
+        print("stopped; run the same command to go on", file=sys.stderr)
+        return STOPPED

@@ -1,0 +1,112 @@
+"""Train: posed photos to a radiance field in a run folder, scored in the views it did not see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from sanerf_hq.cli.options import Device, check_at_least, check_device
+
+if TYPE_CHECKING:
+    from sanerf_hq.radiance import RadianceField
+    from sanerf_hq.runs import ProgressCallback
+    from sanerf_hq.scene import Scene, View
+
+Preset = Literal["draft", "standard", "paper"]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Learn a scene's radiance field from its training photos, then score it in its test views.
+
+    Stopped or killed, the same command goes on where it was; once done, it only scores again.
+
+    Example: sanerf train data/cape --out runs/cape
+    """
+
+    scene: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
+    """Folder with a transforms.json, or that file."""
+    out: Annotated[Path, tyro.conf.arg(metavar="RUN")]
+    """Run folder to make or to go on with."""
+    preset: Preset = "standard"
+    """draft: about a minute on a CPU; standard: minutes on a CPU; paper: the paper's sizes, for a GPU."""
+    steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Training steps in place of the preset's."""
+    width: Annotated[int | None, tyro.conf.arg(metavar="W")] = None
+    """Width in pixels to scale the photos to; as they are if not given."""
+    seed: Annotated[int, tyro.conf.arg(metavar="I")] = 0
+    """Where all chance comes from: the same seed, the same result."""
+    device: Device = "cpu"
+    """Where to compute."""
+
+    def run(self) -> int:
+        """Train, score, say how it went."""
+        check_at_least("--steps", self.steps, 1)
+        check_at_least("--width", self.width, 1)
+        check_at_least("--seed", self.seed, 0)
+        check_device(self.device)
+        from sanerf_hq.cli.console import ConsoleProgress
+        from sanerf_hq.radiance import PRESETS, train_radiance_field
+        from sanerf_hq.scene import load_scene
+
+        scene = load_scene(self.scene)
+        config = PRESETS[self.preset]
+        if self.steps is not None:
+            config = replace(config, steps=self.steps)
+        with ConsoleProgress() as progress:
+            field = train_radiance_field(
+                scene, self.out, config, self.seed, self.width, self.device, progress
+            )
+            scores = score_test_views(field, scene, self.width, progress)
+        print(summary(len(scene.test_views), scores))
+        print(f"the run is in {self.out}")
+        return 0
+
+
+def score_test_views(
+    field: RadianceField, scene: Scene, width: int | None, progress: ProgressCallback
+) -> list[float]:
+    """PSNR in dB of each test view, over the pixels that its mask allows; a view without any is left out.
+
+    Args:
+        field: What is scored.
+        scene: The scene it was trained on.
+        width: Width to compare at, pixels; None: each photo's own.
+        progress: Told after each view.
+    """
+    from sanerf_hq.runs import Progress
+
+    scores: list[float] = []
+    views = scene.test_views
+    for done, view in enumerate(views, 1):
+        score = _score(field, view, width)
+        if score is not None:
+            scores.append(score)
+        progress(Progress("test views", done, len(views)))
+    return scores
+
+
+def _score(field: RadianceField, view: View, width: int | None) -> float | None:
+    from sanerf_hq.evaluate.metrics import psnr
+    from sanerf_hq.scene import read_image, read_mask
+
+    mask = read_mask(view, width)
+    if not mask.any():
+        return None
+    camera = view.camera if width is None else view.camera.resized(width)
+    rgb = field.render(camera).rgb.detach().cpu().clamp(0, 1)
+    return psnr(rgb, read_image(view, width), mask)
+
+
+def summary(n_views: int, scores: list[float]) -> str:
+    """What the test views came to, in a sentence."""
+    if not n_views:
+        return "the scene has no test views, so nothing was scored"
+    if not scores:
+        return "the masks of the test views leave no pixel, so nothing was scored"
+    mean = sum(scores) / len(scores)
+    views = f"{len(scores)} test view" + ("s" if len(scores) > 1 else "")
+    return f"PSNR {mean:.2f} dB, the mean over {views}"

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sanerf_hq import kernels as kernels_folder
+from sanerf_hq.cli import doctor
+from sanerf_hq.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def no_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+
+
+def test_the_report_of_a_machine_that_works(capsys: pytest.CaptureFixture[str]):
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    shown = {line[8:].split(": ")[0]: line for line in lines}
+    assert f"torch: {torch.__version__}" in shown["torch"]
+    assert shown["kernels on cpu"].startswith("ok ")
+    assert shown["segmenter grabcut"].startswith("ok ")
+    assert shown["segmenter sam"].startswith("absent ")
+    assert "facebook/sam-vit-base (375 MB" in shown["segmenter sam"]
+    assert "sam_hq:FOLDER" in shown["segmenter sam_hq"]
+
+
+def test_the_kernels_agree_with_their_reference():
+    assert doctor.largest_difference("cpu") < 1e-5
+
+
+def test_a_kernel_that_computes_something_else_is_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    right = kernels_folder.accumulate
+    monkeypatch.setattr(kernels_folder, "accumulate", lambda *given: 1.01 * right(*given))
+    assert main(["doctor"]) == 1
+    line = next(line for line in capsys.readouterr().out.splitlines() if "kernels on cpu" in line)
+    assert line.startswith("broken  ") and "from the reference" in line
+
+
+def test_a_kernel_that_does_not_compile_is_found(monkeypatch: pytest.MonkeyPatch):
+    def fails(device: str) -> float:
+        raise RuntimeError("no such instruction.\nmore")
+
+    monkeypatch.setattr(doctor, "largest_difference", fails)
+    found = doctor.kernels()[0]
+    assert found.state == "broken"
+    assert "(RuntimeError: no such instruction)" in found.text
+
+
+def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("SANERF_KERNEL_CACHE", str(tmp_path / "new"))
+    assert doctor.cache_folder() == doctor.Finding("kernel cache", "ok", str(tmp_path / "new" / "warp"))
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert doctor.cache_folder().state == "broken"
+
+
+def test_weights_in_the_cache_are_found(tmp_path: Path):
+    model = tmp_path / "hub" / "models--facebook--sam-vit-large"
+    files = model / "snapshots" / "abc"
+    files.mkdir(parents=True)
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text("abc")
+    (files / "config.json").write_text("{}")
+    assert {found.part: found.state for found in doctor.segmenters()}["segmenter sam"] == "absent"
+    (files / "model.safetensors").write_bytes(b"")
+    found = {found.part: found for found in doctor.segmenters()}
+    assert found["segmenter sam"].text == "weights in the cache: large"
+    assert found["segmenter sam_hq"].state == "absent"

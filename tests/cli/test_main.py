@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from sanerf_hq.cli.doctor import Doctor
+from sanerf_hq.cli.main import main
+from sanerf_hq.errors import Cancelled, InputError
+from support.scene_files import write_scene
+
+
+@pytest.mark.parametrize(
+    ("verb", "options"),
+    [
+        ("train", ["SCENE", "--out", "--preset", "--steps", "--width", "--seed", "--device"]),
+        ("render", ["RUN", "--view", "--out", "--what", "--width", "--device"]),
+        ("doctor", ["--help"]),
+    ],
+)
+def test_help_names_every_option(verb: str, options: list[str], capsys: pytest.CaptureFixture[str]):
+    assert main([verb, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(option in shown for option in options)
+
+
+def test_help_lists_the_verbs_and_so_does_no_word_at_all(capsys: pytest.CaptureFixture[str]):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "{train,render,doctor}" in shown
+    assert main([]) == 0
+    assert capsys.readouterr().out == shown
+
+
+def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"sanerf {version('sanerf-hq')}\n"
+
+
+def test_help_does_not_wait_for_torch():
+    code = (
+        "import json, sys; from sanerf_hq.cli.main import main; main(['train', '--help']); "
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(json.loads(shown.stdout.splitlines()[-1]))
+    assert "tyro" in loaded
+    assert loaded & {"torch", "numpy", "warp", "transformers", "cv2", "PIL"} == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["fly"],
+        ["train"],
+        ["train", "scene"],
+        ["train", "scene", "--out", "run", "--preset", "best"],
+        ["train", "scene", "--out", "run", "--steps", "many"],
+        ["render", "run", "--view", "a", "--out", "a.png", "--what", "smell"],
+        ["doctor", "--loudly"],
+    ],
+)
+def test_words_that_mean_nothing(words: list[str], capsys: pytest.CaptureFixture[str]):
+    assert main(words) == 2
+    assert capsys.readouterr().err
+
+
+def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on standard error of a command that is refused."""
+    assert main(words) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("sanerf: ") and shown.err.count("\n") == 1
+    return shown.err
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--steps", "0"], "--steps is 0"),
+        (["--width", "0"], "--width is 0"),
+        (["--seed", "-1"], "--seed is -1"),
+    ],
+)
+def test_train_refuses_numbers_that_are_too_small(
+    options: list[str], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    scene = write_scene(tmp_path / "scene")
+    assert named in refused(["train", str(scene), "--out", str(tmp_path / "run"), *options], capsys)
+    assert not (tmp_path / "run").exists()
+
+
+def test_train_refuses_what_is_no_scene(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run = ["--out", str(tmp_path / "run")]
+    assert "does not exist" in refused(["train", str(tmp_path / "none"), *run], capsys)
+    (tmp_path / "empty").mkdir()
+    assert "holds no transforms.json" in refused(["train", str(tmp_path / "empty"), *run], capsys)
+    (tmp_path / "empty" / "transforms.json").write_text("{")
+    assert "is not valid JSON" in refused(["train", str(tmp_path / "empty"), *run], capsys)
+    assert not (tmp_path / "run").exists()
+
+
+def test_train_refuses_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    scene, taken = write_scene(tmp_path / "scene"), tmp_path / "taken"
+    taken.mkdir()
+    (taken / "diary.txt").write_text("mine")
+    assert "is not empty and no run" in refused(["train", str(scene), "--out", str(taken)], capsys)
+    assert [path.name for path in taken.iterdir()] == ["diary.txt"]
+
+
+def test_render_refuses_what_is_no_run_or_no_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    picture = tmp_path / "a.png"
+    where = ["--view", "0", "--out", str(picture)]
+    assert "none" in refused(["render", str(tmp_path / "none"), *where], capsys)
+    (tmp_path / "empty").mkdir()
+    assert "empty" in refused(["render", str(tmp_path / "empty"), *where], capsys)
+    words = ["render", str(tmp_path / "empty"), "--view", "0", "--out", str(tmp_path / "a.jpg")]
+    assert "let it end with .png" in refused(words, capsys)
+    assert "--width is -3" in refused(["render", str(tmp_path), *where, "--width", "-3"], capsys)
+    assert not picture.exists()
+
+
+@pytest.mark.parametrize("stop", [Cancelled(), KeyboardInterrupt()])
+def test_what_is_stopped_can_go_on(
+    stop: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(Doctor, "run", raiser(stop))
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == "stopped; run the same command to go on\n"
+
+
+def test_only_the_user_s_errors_lose_their_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(Doctor, "run", raiser(InputError("a.png is broken; replace it")))
+    assert refused(["doctor"], capsys) == "sanerf: a.png is broken; replace it\n"
+    monkeypatch.setattr(Doctor, "run", raiser(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        main(["doctor"])
+
+
+def raiser(error: BaseException):
+    def run(self: Doctor) -> int:
+        raise error
+
+    return run

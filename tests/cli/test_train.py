@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sanerf_hq.cli.main import main
+from sanerf_hq.cli.train import Preset, summary
+from sanerf_hq.radiance import PRESETS
+from support.scene_files import frame, write_scene
+
+
+def ring(folder: Path, n_test: int) -> Path:
+    """Six views, 40x30, from a circle of radius 2 round the origin; the first ``n_test`` are for tests."""
+    frames = []
+    for i in range(6):
+        angle = math.tau * i / 6
+        sin, cos = math.sin(angle), math.cos(angle)
+        pose = [[cos, 0, sin, 2 * sin], [0, 1, 0, 0], [-sin, 0, cos, 2 * cos], [0, 0, 0, 1]]
+        split = "test" if i < n_test else "train"
+        frames.append(frame(f"images/{i}.png", transform_matrix=pose, split=split))
+    return write_scene(folder, frames)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A scene with two test views, and a run of five steps on it."""
+    folder = tmp_path_factory.mktemp("ring")
+    scene, run = ring(folder / "scene", 2), folder / "run"
+    assert main(["train", str(scene), "--out", str(run), "--preset", "draft", "--steps", "5"]) == 0
+    return scene, run
+
+
+def test_the_presets_are_those_of_the_library():
+    assert set(get_args(Preset)) == set(PRESETS)
+
+
+def test_train_scores_and_the_second_time_only_scores(
+    trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+):
+    scene, run = trained
+    manifest = json.loads((run / "run.json").read_text())
+    assert manifest["stages"]["radiance"]["config"]["steps"] == 5
+    capsys.readouterr()
+    assert main(["train", str(scene), "--out", str(run), "--preset", "draft", "--steps", "5"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith(" dB, the mean over 2 test views")
+    assert 4 < float(first.split()[1]) < 20  # noise in [0, 1] against anything grey
+    assert second == f"the run is in {run}"
+    assert json.loads((run / "run.json").read_text()) == manifest
+
+
+def test_another_seed_is_refused(trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str]):
+    scene, run = trained
+    assert main(["train", str(scene), "--out", str(run), "--preset", "draft", "--seed", "7"]) == 2
+    assert "--seed 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "mode", "size"),
+    [
+        ([], "RGB", (40, 30)),
+        (["--width", "20"], "RGB", (20, 15)),
+        (["--what", "depth"], "L", (40, 30)),
+        (["--what", "opacity", "--width", "20"], "L", (20, 15)),
+    ],
+)
+def test_render_writes_a_picture(
+    trained: tuple[Path, Path], tmp_path: Path, options: list[str], mode: str, size: tuple[int, int]
+):
+    out = tmp_path / "new" / "view.png"
+    for _ in range(2):  # a picture that is there is replaced
+        assert main(["render", str(trained[1]), "--view", "1", "--out", str(out), *options]) == 0
+    with Image.open(out) as picture:
+        assert (picture.format, picture.mode, picture.size) == ("PNG", mode, size)
+    assert [path.name for path in out.parent.iterdir()] == ["view.png"]
+
+
+def test_render_refuses_a_view_that_is_not_there(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "view.png"
+    assert main(["render", str(trained[1]), "--view", "99", "--out", str(out)]) == 2
+    assert "has no view '99'" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_render_refuses_images_that_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    scene, run = ring(tmp_path / "scene", 0), tmp_path / "run"
+    assert main(["train", str(scene), "--out", str(run), "--preset", "draft", "--steps", "1"]) == 0
+    assert "no test views" in capsys.readouterr().out
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(scene / "images" / "4.png")
+    assert main(["render", str(run), "--view", "1", "--out", str(tmp_path / "a.png")]) == 2
+    assert "was made from other images" in capsys.readouterr().err
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_the_summary_counts_what_was_scored():
+    assert summary(3, [20.0, 25.0]) == "PSNR 22.50 dB, the mean over 2 test views"
+    assert summary(1, [20.0]) == "PSNR 20.00 dB, the mean over 1 test view"
+    assert "no test views" in summary(0, [])
+    assert "leave no pixel" in summary(2, [])

@@ -1,0 +1,134 @@
+"""Training: a killed run ends like an unbroken one, and a solid ball comes out where it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sanerf_hq.errors import Cancelled, InputError
+from sanerf_hq.geometry import Camera, look_at
+from sanerf_hq.radiance import PRESETS, GridConfig, RadianceConfig, load_radiance_field, train_radiance_field
+from sanerf_hq.runs import Progress
+from sanerf_hq.scene import load_scene, read_image
+from support.scene_files import frame, write_image, write_json, write_scene
+
+TINY = RadianceConfig(
+    grid=GridConfig(n_levels=4, n_features=4, log2_table=12, finest=64),
+    hidden=16,
+    steps=12,
+    samples=2048,
+    occupancy_side=16,
+    march_step=4.0 / 64.0,
+    coarsest_spacing=4.0,
+)
+FLIP = torch.tensor([1.0, -1.0, -1.0, 1.0])
+RADIUS = 0.6
+
+
+def ball_scene(folder: Path, n_views: int = 10) -> Path:
+    """A red ball of radius 0.6 at the origin before a blue distance, seen from a ring of radius 3."""
+    frames = []
+    for i in range(n_views):
+        angle = 2 * math.pi * i / n_views
+        eye = torch.tensor([3 * math.cos(angle), 3 * math.sin(angle), 1.0 - 0.4 * (i % 3)])
+        pose = look_at(eye, torch.zeros(3), torch.tensor([0.0, 0.0, 1.0]))
+        K = torch.tensor([[50.0, 0, 18], [0, 60.0, 16], [0, 0, 1]])
+        rays = Camera(K, pose, 40, 30).rays(Camera(K, pose, 40, 30).pixel_grid())
+        along = -(rays.origins * rays.directions).sum(-1)
+        hit = (rays.origins.square().sum(-1) - along.square()).sqrt() < RADIUS
+        colour = torch.where(hit[:, None], torch.tensor([220, 30, 20]), torch.tensor([30, 60, 200]))
+        write_image(folder / f"images/{i}.png", colour.view(30, 40, 3).numpy().astype(np.uint8))
+        split = "test" if i == 3 else "train"
+        frames.append(
+            frame(f"images/{i}.png", split=split) | {"transform_matrix": (pose * FLIP).double().tolist()}
+        )
+    return write_scene(folder, frames)
+
+
+def test_training_brings_the_picture_nearer(tmp_path: Path) -> None:
+    scene = load_scene(ball_scene(tmp_path / "ball"))
+    view = scene.train_views[0]
+    photo = read_image(view).float() / 255
+    little = train_radiance_field(scene, tmp_path / "little", replace(TINY, steps=1)).render(view.camera)
+    more = train_radiance_field(scene, tmp_path / "more", replace(TINY, steps=60)).render(view.camera)
+    assert (more.rgb - photo).square().mean() < 0.5 * (little.rgb - photo).square().mean()
+    assert more.opacity.min() >= 0
+    assert more.opacity.max() <= 1 + 1e-5
+
+
+def test_a_cancelled_run_ends_like_an_unbroken_one(tmp_path: Path) -> None:
+    scene = load_scene(ball_scene(tmp_path / "ball"))
+    whole = train_radiance_field(scene, tmp_path / "whole", TINY)
+
+    def stop_once(progress: Progress) -> None:
+        if progress.done >= 10:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train_radiance_field(scene, tmp_path / "broken", TINY, progress=stop_once)
+    resumed = train_radiance_field(scene, tmp_path / "broken", TINY)
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
+    assert torch.equal(whole.occupancy.occupied, resumed.occupancy.occupied)
+    assert whole.spacing == resumed.spacing
+
+
+def test_a_trained_field_is_read_back_as_it_was(tmp_path: Path) -> None:
+    scene = load_scene(ball_scene(tmp_path / "ball"))
+    field = train_radiance_field(scene, tmp_path / "run", TINY)
+    again = load_radiance_field(tmp_path / "run")
+    camera = scene.views[0].camera
+    assert again.config == TINY
+    assert again.world == field.world
+    assert torch.equal(again.render(camera).rgb, field.render(camera).rgb)
+
+
+def test_a_complete_run_is_not_trained_again(tmp_path: Path) -> None:
+    scene = load_scene(ball_scene(tmp_path / "ball"))
+    train_radiance_field(scene, tmp_path / "run", TINY)
+
+    def never(progress: Progress) -> None:
+        raise AssertionError("a complete stage was run again")
+
+    train_radiance_field(scene, tmp_path / "run", TINY, progress=never)
+
+
+def test_a_run_of_other_images_is_refused(tmp_path: Path) -> None:
+    scene = load_scene(ball_scene(tmp_path / "ball"))
+    train_radiance_field(scene, tmp_path / "run", TINY)
+    write_image(tmp_path / "ball/images/0.png")
+    with pytest.raises(InputError, match="run"):
+        train_radiance_field(load_scene(tmp_path / "ball"), tmp_path / "run", TINY)
+
+
+def test_a_damaged_field_is_not_trusted(tmp_path: Path) -> None:
+    scene = load_scene(ball_scene(tmp_path / "ball"))
+    train_radiance_field(scene, tmp_path / "run", TINY)
+    path = tmp_path / "run/radiance/field.safetensors"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match="field"):
+        load_radiance_field(tmp_path / "run")
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "other/notes.json", {})
+    with pytest.raises(InputError, match="other"):
+        load_radiance_field(tmp_path / "other")
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_presets_are_whole(name: str) -> None:
+    assert PRESETS[name].steps >= 100
+
+
+@pytest.mark.parametrize("field", ["steps", "samples", "lr"])
+def test_a_setting_out_of_range_is_named(field: str) -> None:
+    with pytest.raises(InputError, match=field):
+        replace(TINY, **{field: 0})
