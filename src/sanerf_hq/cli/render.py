@@ -79,7 +79,7 @@ def depth_picture(depth: Float[Tensor, "h w"]) -> UInt8[Tensor, "h w"]:
     import torch
 
     near = depth.reciprocal()
-    seen = near.isfinite() & (depth > 0)
+    seen = depth.isfinite() & (depth > 0)
     if not seen.any():
         return torch.zeros(depth.shape, dtype=torch.uint8)
     low, high = near[seen].min(), near[seen].max()
