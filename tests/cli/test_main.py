@@ -18,6 +18,13 @@ from support.scene_files import write_scene
     ("verb", "options"),
     [
         ("train", ["SCENE", "--out", "--preset", "--steps", "--width", "--seed", "--device"]),
+        (
+            "segment",
+            ["RUN", "--name", "--view", "--point", "--negative", "--box", "--point3d", "--segmenter"],
+        ),
+        ("bench", ["SCENE", "--out", "--preset", "--segmenter", "--clicks", "--box", "--seed", "--width"]),
+        ("eval", ["RUN", "--device"]),
+        ("demo", ["--out", "--device"]),
         ("render", ["RUN", "--view", "--out", "--what", "--width", "--device"]),
         ("doctor", ["--help"]),
     ],
@@ -31,7 +38,7 @@ def test_help_names_every_option(verb: str, options: list[str], capsys: pytest.C
 def test_help_lists_the_verbs_and_so_does_no_word_at_all(capsys: pytest.CaptureFixture[str]):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert "{train,render,doctor}" in shown
+    assert "{demo,train,segment,render,eval,bench,doctor}" in shown
     assert main([]) == 0
     assert capsys.readouterr().out == shown
 

@@ -13,8 +13,12 @@ from typing import Annotated
 
 import tyro
 
+from sanerf_hq.cli.bench import Bench
+from sanerf_hq.cli.demo import Demo
 from sanerf_hq.cli.doctor import Doctor
+from sanerf_hq.cli.evaluate import Eval
 from sanerf_hq.cli.render import Render
+from sanerf_hq.cli.segment import Segment
 from sanerf_hq.cli.train import Train
 from sanerf_hq.errors import Cancelled, InputError
 
@@ -22,8 +26,12 @@ BAD_INPUT = 2  # as for a word that the parser does not know
 STOPPED = 130  # as a shell reports a program that Ctrl-C ended
 
 Verb = (
-    Annotated[Train, tyro.conf.subcommand("train")]
+    Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Segment, tyro.conf.subcommand("segment")]
     | Annotated[Render, tyro.conf.subcommand("render")]
+    | Annotated[Eval, tyro.conf.subcommand("eval")]
+    | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 

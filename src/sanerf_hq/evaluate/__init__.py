@@ -1,7 +1,5 @@
 """Scores against truth, and the ways to read them: metrics.json, an HTML page, a table."""
 
-from sanerf_hq.evaluate.memory import peak_memory_mb as peak_memory_mb
-from sanerf_hq.evaluate.memory import reset_peak_memory as reset_peak_memory
 from sanerf_hq.evaluate.metrics import Confusion as Confusion
 from sanerf_hq.evaluate.metrics import PixelError as PixelError
 from sanerf_hq.evaluate.metrics import psnr as psnr
@@ -10,8 +8,15 @@ from sanerf_hq.evaluate.pictures import RenderView as RenderView
 from sanerf_hq.evaluate.pictures import ScenePictures as ScenePictures
 from sanerf_hq.evaluate.pictures import contact_sheet as contact_sheet
 from sanerf_hq.evaluate.pictures import draw_object_view as draw_object_view
+from sanerf_hq.evaluate.protocol import Protocol as Protocol
+from sanerf_hq.evaluate.protocol import SceneBench as SceneBench
+from sanerf_hq.evaluate.protocol import bench_scene as bench_scene
+from sanerf_hq.evaluate.protocol import score_run as score_run
 from sanerf_hq.evaluate.report import write_report as write_report
 from sanerf_hq.evaluate.results import BenchResult as BenchResult
 from sanerf_hq.evaluate.results import ObjectResult as ObjectResult
 from sanerf_hq.evaluate.results import SceneResult as SceneResult
+from sanerf_hq.evaluate.score import Candidate as Candidate
+from sanerf_hq.evaluate.score import Scores as Scores
+from sanerf_hq.evaluate.score import score_views as score_views
 from sanerf_hq.evaluate.table import print_table as print_table

@@ -1,0 +1,10 @@
+"""Masks of some views to objects in space."""
+
+from sanerf_hq.objects.config import OBJECT_PRESETS as OBJECT_PRESETS
+from sanerf_hq.objects.config import ObjectConfig as ObjectConfig
+from sanerf_hq.objects.field import ObjectField as ObjectField
+from sanerf_hq.objects.field import ObjectView as ObjectView
+from sanerf_hq.objects.field import object_view as object_view
+from sanerf_hq.objects.train import load_object_field as load_object_field
+from sanerf_hq.objects.train import load_segmentation_masks as load_segmentation_masks
+from sanerf_hq.objects.train import train_object_field as train_object_field

@@ -1,0 +1,15 @@
+"""What the user means: prompts, lifted to 3D by depth, projected to where they are seen."""
+
+from sanerf_hq.prompts.lift import Cloud as Cloud
+from sanerf_hq.prompts.lift import Marks as Marks
+from sanerf_hq.prompts.lift import Sightings as Sightings
+from sanerf_hq.prompts.lift import lift as lift
+from sanerf_hq.prompts.lift import marks_of as marks_of
+from sanerf_hq.prompts.lift import sightings as sightings
+from sanerf_hq.prompts.lift import space_cloud as space_cloud
+from sanerf_hq.prompts.lift import split_prompts as split_prompts
+from sanerf_hq.prompts.prompt import BoxPrompt as BoxPrompt
+from sanerf_hq.prompts.prompt import PointPrompt as PointPrompt
+from sanerf_hq.prompts.prompt import Prompt as Prompt
+from sanerf_hq.prompts.prompt import SpacePrompt as SpacePrompt
+from sanerf_hq.prompts.view_prompts import ViewPrompts as ViewPrompts

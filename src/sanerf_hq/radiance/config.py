@@ -52,12 +52,12 @@ class RadianceConfig:
     """Finest sample spacing where space is not contracted; field units (cameras are 2 from what they see)."""
     coarsest_spacing: float = 16.0
     """Training starts with samples this many times ``march_step`` apart, while all of space is fog."""
-    candidates: float = 40.0
+    candidates: float = 28.0
     """Samples a ray that the spacing is adapted to while surfaces form."""
     distortion: float = 0.3
     """Weight of the distortion loss, which clears fog."""
     near_scale: float = 1.0
-    """Gradients fade with the square of the distance below this one, so no fog grows on the cameras."""
+    """Density grows ever less freely, with the square of the distance, nearer to a camera than this."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "samples", "hidden", "occupancy_side", "geometry_features"):
@@ -72,7 +72,7 @@ PRESETS: dict[str, RadianceConfig] = {
     "draft": RadianceConfig(
         grid=GridConfig(log2_table=16, finest=1024), steps=600, samples=32768, march_step=4.0 / 512.0
     ),
-    "standard": RadianceConfig(steps=3000, samples=49152),
+    "standard": RadianceConfig(steps=2300, samples=32768),
     "paper": RadianceConfig(
         grid=GridConfig(n_levels=16, n_features=2, log2_table=19, coarsest=16, finest=4096),
         steps=15000,

@@ -10,15 +10,29 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera, Rays, WorldTransform
-from sanerf_hq.kernels import MarchConfig, ray_march
+from sanerf_hq.kernels import MarchConfig, accumulate, ray_march
+from sanerf_hq.radiance.clearance import Clearance
 from sanerf_hq.radiance.config import GridConfig, RadianceConfig
+from sanerf_hq.radiance.home import Home
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
-from sanerf_hq.radiance.render import PackedSamples, composite
-from sanerf_hq.runs import DamagedFile, read_tensors, write_tensors
+from sanerf_hq.radiance.render import PackedSamples, shade
+from sanerf_hq.radiance.surfaces import SurfaceSamples, strongest
+from sanerf_hq.radiance.trace import Traced, trace
+from sanerf_hq.runs import (
+    DamagedFile,
+    Progress,
+    ProgressCallback,
+    quiet,
+    read_tensors,
+    under_prefix,
+    with_prefix,
+    write_tensors,
+)
 
-RAYS_A_CHUNK = 4096
+RAYS_A_CHUNK = 16384
 CAPACITY = 1 << 24
 OPAQUE = 0.5
 FORMAT = "1"
@@ -49,6 +63,8 @@ class RadianceField:
         world: From the scene's coordinates to the field's.
         config: What it was trained with.
         spacing: Sample spacing it is rendered with, in units of ``config.march_step``.
+        clearance: Where space is known to be empty.
+        home: The run and scene it belongs to; None for a field that was read from a file alone.
     """
 
     network: RadianceNetwork
@@ -56,6 +72,18 @@ class RadianceField:
     world: WorldTransform
     config: RadianceConfig
     spacing: float
+    clearance: Clearance
+    home: Home | None = None
+
+    def at_home(self) -> Home:
+        """The run and scene it belongs to.
+
+        Raises:
+            InputError: It belongs to none.
+        """
+        if self.home is None:
+            raise InputError("this field belongs to no run; train it, or open it with load_radiance_field")
+        return self.home
 
     @property
     def device(self) -> torch.device:
@@ -63,28 +91,92 @@ class RadianceField:
 
     @torch.no_grad()
     def render(
-        self, camera: Camera, background: tuple[float, float, float] = (1.0, 1.0, 1.0)
+        self,
+        camera: Camera,
+        background: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        progress: ProgressCallback = quiet,
     ) -> RenderedView:
-        """Colour, depth and opacity as seen by ``camera``; the field's size does not limit the picture's."""
-        rays = camera.rays(camera.pixel_grid())
-        parts = [
-            self._render_rays(rays[slice(first, first + RAYS_A_CHUNK)], background)
-            for first in range(0, len(rays), RAYS_A_CHUNK)
-        ]
-        picture = torch.cat(parts).view(camera.height, camera.width, 5).cpu()
-        return RenderedView(picture[..., :3], picture[..., 3], picture[..., 4])
+        """Colour, depth and opacity as seen by ``camera``; the field's size does not limit the picture's.
 
-    def _render_rays(self, rays: Rays, background: tuple[float, float, float]) -> Tensor:
-        """Rows of red, green, blue, depth, opacity."""
+        Args:
+            camera: Where from, in the scene's coordinates; its size is the picture's.
+            background: Colour in [0, 1] of what no surface stops.
+            progress: Told after each part of the picture; may raise Cancelled.
+        """
+        return self.render_surfaces(camera, background, progress)[0]
+
+    @torch.no_grad()
+    def render_surfaces(
+        self,
+        camera: Camera,
+        background: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        progress: ProgressCallback = quiet,
+    ) -> tuple[RenderedView, SurfaceSamples]:
+        """A picture, and the surface samples of its rays, row by row; arguments as for :meth:`render`."""
+        rays = camera.rays(camera.pixel_grid())
+        rows, surfaces = [], [SurfaceSamples.none(self.network.n_geometry, self.device)]
+        for chunk in chunks(len(rays)):
+            traced, inside = self._trace(rays[chunk])
+            rows.append(self._rows(traced, inside, background))
+            surfaces.append(strongest(traced, OPAQUE))
+            progress(Progress("render", min(chunk.stop, len(rays)), len(rays)))
+        picture = torch.cat(rows).view(camera.height, camera.width, 5).cpu()
+        rendered = RenderedView(picture[..., :3], picture[..., 3], picture[..., 4])
+        return rendered, SurfaceSamples.join(surfaces)
+
+    @torch.no_grad()
+    def surfaces(self, rays: Rays) -> SurfaceSamples:
+        """The few samples with weight of rays in the scene's coordinates."""
+        parts = [strongest(self._trace(rays[chunk])[0], OPAQUE) for chunk in chunks(len(rays))]
+        return (
+            SurfaceSamples.join(parts) if parts else SurfaceSamples.none(self.network.n_geometry, self.device)
+        )
+
+    def depth_at(self, camera: Camera, xy: Float[Tensor, "n 2"]) -> Float[Tensor, "n"]:
+        """z-depth (Eq. 5) in scene units at pixel coordinates of a camera; NaN where there is no surface."""
+        rays = camera.rays(xy)
+        distance = self.surfaces(rays).distance
+        return self.world.length_to_scene(distance).cpu() * rays.cosines
+
+    @torch.no_grad()
+    def shade(
+        self,
+        surfaces: SurfaceSamples,
+        weights: Float[Tensor, "n_samples"],
+        directions: Float[Tensor, "n_rays 3"],
+    ) -> tuple[Float[Tensor, "n_rays 3"], Float[Tensor, "n_rays"]]:
+        """Colour in [0, 1], not multiplied by opacity, and opacity of surface samples under other weights."""
+        device = self.device
+        along = directions.to(device)
+        geometry = surfaces.geometry.float()
+        if self.config.shading == "sample":
+            geometry = self.network.shade(geometry, along[surfaces.ray_indices])
+        ones = torch.ones_like(weights)[:, None]
+        sums = accumulate(weights, torch.cat([geometry, ones], -1), surfaces.packed_info)
+        mean = sums[:, :-1] / sums[:, -1:].clamp_min(1e-6)
+        rgb = mean if self.config.shading == "sample" else self.network.shade(mean, along)
+        return rgb, sums[:, -1]
+
+    def _trace(self, rays: Rays) -> tuple[Traced, Rays]:
+        """What rays meet, and the rays in the field's coordinates."""
         inside = self.world.rays_to_field(rays).to(self.device)
+        starts = self.clearance.starts(inside)
+        origins = inside.origins + starts[:, None] * inside.directions
         march = MarchConfig(step=self.config.march_step * self.spacing)
         jitter = torch.full((len(rays),), 0.5, device=self.device)
-        marched = ray_march(
-            inside.origins, inside.directions, jitter, self.occupancy.occupied, march, CAPACITY
+        marched = ray_march(origins, inside.directions, jitter, self.occupancy.occupied, march, CAPACITY)
+        return trace(self.network, PackedSamples.of(marched).moved(starts)), inside
+
+    def _rows(self, traced: Traced, inside: Rays, background: tuple[float, float, float]) -> Tensor:
+        """Red, green, blue, depth, opacity of each ray."""
+        seen = shade(
+            self.network,
+            traced.samples,
+            traced.geometry,
+            traced.weights,
+            inside.directions,
+            self.config.shading,
         )
-        samples = PackedSamples.of(marched)
-        encoding = self.network.encode(samples.unit_points)
-        seen = composite(self.network, encoding, samples, inside.directions, self.config.shading)
         opacity = seen.opacity[:, None]
         rgb = seen.rgb + (1 - opacity) * torch.tensor(background, device=self.device)
         distance = self.world.length_to_scene(seen.distance / seen.opacity.clamp_min(1e-6))
@@ -94,11 +186,16 @@ class RadianceField:
         return torch.cat([rgb.clamp(0, 1), depth[:, None], opacity], -1)
 
 
+def chunks(n_rays: int) -> list[slice]:
+    """Parts of a batch of rays that fit into the cache."""
+    return [slice(first, first + RAYS_A_CHUNK) for first in range(0, n_rays, RAYS_A_CHUNK)]
+
+
 def save_field(field: RadianceField, path: Path) -> None:
     """Write a field as one safetensors file that :func:`load_field` reads."""
     tensors = {f"network.{name}": value for name, value in field.network.state_dict().items()}
-    tensors["occupancy.levels"] = field.occupancy.levels
-    tensors["occupancy.occupied"] = field.occupancy.occupied
+    tensors |= with_prefix("clearance", vars(field.clearance))
+    tensors |= with_prefix("occupancy", vars(field.occupancy))
     about = {
         "format": FORMAT,
         "config": json.dumps(asdict(field.config)),
@@ -126,9 +223,10 @@ def load_field(path: Path, device: str = "cpu") -> RadianceField:
         network.load_state_dict(
             {name[len(prefix) :]: value for name, value in file.tensors.items() if name.startswith(prefix)}
         )
-        occupancy = Occupancy(file.tensors["occupancy.levels"], file.tensors["occupancy.occupied"])
+        occupancy = Occupancy(**under_prefix("occupancy", file.tensors))
         spacing = float(file.metadata["spacing"])
+        clearance = Clearance(**under_prefix("clearance", file.tensors))
         world = WorldTransform((center[0], center[1], center[2]), scale)
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         raise DamagedFile(f"{path} is no radiance field of this version; train the scene again") from error
-    return RadianceField(network.eval().requires_grad_(False), occupancy, world, config, spacing)
+    return RadianceField(network.eval().requires_grad_(False), occupancy, world, config, spacing, clearance)

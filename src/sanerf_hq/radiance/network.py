@@ -29,6 +29,7 @@ class RadianceNetwork(nn.Module):
         self.layout: HashGridLayout = hash_grid_layout(
             3, grid.n_levels, grid.n_features, grid.log2_table, grid.coarsest, grid.finest
         )
+        self.n_geometry = config.geometry_features
         self.table = nn.Parameter(torch.empty(self.layout.n_entries, grid.n_features))
         self.density = nn.Sequential(
             nn.Linear(self.layout.n_outputs, config.hidden, bias=False),

@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
+
+from sanerf_hq.geometry import from_unit, uncontract
 
 
 @dataclass
@@ -21,16 +23,29 @@ class Occupancy:
     Attributes:
         levels: Remembered weight of each cell, ≥ 0.
         occupied: 1 where rays are sampled.
+        free: Cells that are known to be empty and never sampled.
     """
 
     levels: Float[Tensor, "side side side"]
     occupied: UInt8[Tensor, "side side side"]
+    free: Bool[Tensor, "side side side"]
 
     @staticmethod
     def full(side: int, level: float, device: torch.device | str = "cpu") -> Occupancy:
         """A grid of which nothing is known yet: every cell is sampled until ``level`` has faded."""
         levels = torch.full((side, side, side), level, device=device)
-        return Occupancy(levels, torch.ones(side, side, side, dtype=torch.uint8, device=device))
+        occupied = torch.ones(side, side, side, dtype=torch.uint8, device=device)
+        return Occupancy(levels, occupied, torch.zeros_like(occupied, dtype=torch.bool))
+
+    def clear_round(self, points: Float[Tensor, "n 3"], radius: float) -> None:
+        """Cells whose middle lies within ``radius`` (field units) of a point are known to be empty."""
+        steps = (torch.arange(self.side, device=self.levels.device) + 0.5) / self.side
+        middles = uncontract(from_unit(torch.cartesian_prod(steps, steps, steps)))
+        near = torch.zeros(len(middles), dtype=torch.bool, device=middles.device)
+        for point in points:
+            near |= (middles - point).square().sum(-1) < radius**2
+        self.free.copy_(near.view(self.free.shape))
+        self.occupied.masked_fill_(self.free, 0)
 
     @property
     def side(self) -> int:
@@ -48,7 +63,7 @@ class Occupancy:
     def fade(self, decay: float, threshold: float) -> None:
         """Let memories fade by ``decay`` and decide anew which cells are sampled."""
         self.levels.mul_(decay)
-        self.occupied.copy_(self.levels > threshold)
+        self.occupied.copy_((self.levels > threshold) & ~self.free)
 
     def fraction(self) -> float:
         """Share of cells that are sampled."""

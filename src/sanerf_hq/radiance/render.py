@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int32
 from torch import Tensor
 
 from sanerf_hq.kernels import RaySamples, accumulate, render_weights
-from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.precision import autocast
-
-HIDDEN_TRANSMITTANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,11 @@ class PackedSamples:
         return PackedSamples(
             samples.unit_points, samples.ray_indices, samples.t_starts, samples.t_ends, samples.packed_info
         )
+
+    def moved(self, starts: Float[Tensor, "n_rays"]) -> PackedSamples:
+        """The same samples, counted from ``starts`` before their rays' origins."""
+        shift = starts[self.ray_indices.long()]
+        return replace(self, t_starts=self.t_starts + shift, t_ends=self.t_ends + shift)
 
     def keep(self, wanted: Bool[Tensor, "n_samples"]) -> PackedSamples:
         """The wanted samples alone, packed anew."""
@@ -88,51 +90,44 @@ def composite(
     samples: PackedSamples,
     directions: Float[Tensor, "n_rays 3"],
     shading: str,
+    growth: Float[Tensor, "n_samples"],
 ) -> Composited:
     """Volume-render encoded samples; differentiable in the encoding and the networks.
 
-    ``shading`` is :attr:`RadianceConfig.shading`.
+    Args:
+        network: Density and colour.
+        encoding: The grid's features of the samples.
+        samples: Where they are.
+        directions: Of the rays.
+        shading: :attr:`RadianceConfig.shading`.
+        growth: How freely density may grow at each sample, in [0, 1]; it may always shrink.
     """
     with autocast(encoding.device):
         sigmas, geometry = network.geometry(encoding)
+    if sigmas.requires_grad:
+        # Descent makes density grow where its gradient is negative.
+        sigmas.register_hook(lambda grad: torch.where(grad < 0, grad * growth, grad))
     weights = render_weights(sigmas, samples.deltas, samples.packed_info)
+    return shade(network, samples, geometry, weights, directions, shading)
+
+
+def shade(
+    network: RadianceNetwork,
+    samples: PackedSamples,
+    geometry: Float[Tensor, "n_samples n_geometry"],
+    weights: Float[Tensor, "n_samples"],
+    directions: Float[Tensor, "n_rays 3"],
+    shading: str,
+) -> Composited:
+    """Volume-render samples whose weights are known; arguments as for :func:`composite`."""
     along = torch.stack([torch.ones_like(weights), samples.middles], -1)
     if shading == "ray":
         sums = accumulate(weights, torch.cat([geometry.float(), along], -1), samples.packed_info)
-        with autocast(encoding.device):
+        with autocast(weights.device):
             rgb = network.shade(sums[:, :-2], directions) * sums[:, -2:-1]
     else:
-        with autocast(encoding.device):
+        with autocast(weights.device):
             colours = network.shade(geometry, directions[samples.ray_indices.long()])
         sums = accumulate(weights, torch.cat([colours, along], -1), samples.packed_info)
         rgb = sums[:, :3]
     return Composited(rgb, sums[:, -2], sums[:, -1], weights)
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """A first look at marched samples, without gradients.
-
-    Attributes:
-        encoding: The grid's features, to be used again.
-        visible: Samples that are not hidden behind others.
-        importance: Weight that each would have at the finest spacing, for the occupancy grid.
-    """
-
-    encoding: Float[Tensor, "n_samples n_encoding"]
-    visible: Bool[Tensor, "n_samples"]
-    importance: Float[Tensor, "n_samples"]
-
-
-@torch.no_grad()
-def look(network: RadianceNetwork, samples: PackedSamples, config: RadianceConfig) -> Candidates:
-    """Encode samples and tell which are seen, so that only those are composited and trained."""
-    encoding = network.encode(samples.unit_points)
-    with autocast(encoding.device):
-        sigmas, _ = network.geometry(encoding)
-    deltas = samples.deltas
-    weights = render_weights(sigmas, deltas, samples.packed_info)
-    alphas = -torch.expm1(-sigmas * deltas)
-    trans = torch.where(alphas > 1e-6, weights / alphas.clamp_min(1e-6), torch.ones_like(alphas))
-    fine = -torch.expm1(-sigmas * config.march_step)
-    return Candidates(encoding, trans > HIDDEN_TRANSMITTANCE, trans * fine)

@@ -18,6 +18,8 @@ from sanerf_hq.runs.loop import LoopPlan as LoopPlan
 from sanerf_hq.runs.loop import LoopResult as LoopResult
 from sanerf_hq.runs.loop import run_loop as run_loop
 from sanerf_hq.runs.manifest import Stage as Stage
+from sanerf_hq.runs.memory import peak_memory_mb as peak_memory_mb
+from sanerf_hq.runs.memory import reset_peak_memory as reset_peak_memory
 from sanerf_hq.runs.names import check_name as check_name
 from sanerf_hq.runs.optimisers import load_optimiser as load_optimiser
 from sanerf_hq.runs.optimisers import optimiser_tensors as optimiser_tensors

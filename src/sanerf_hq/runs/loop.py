@@ -80,12 +80,14 @@ class LoopResult(Generic[State]):
         metrics: As last looked at; empty if this call took no step.
         seconds: Time of all steps, over all resumes.
         resumed_from: The step it was resumed at; 0 if it was started anew.
+        seconds_here: Time of the steps that this call took.
     """
 
     state: State
     metrics: dict[str, float]
     seconds: float
     resumed_from: int
+    seconds_here: float = 0.0
 
 
 def run_loop(
@@ -146,7 +148,7 @@ def run_loop(
             if whole and done > first and _loss_is_finite(latest):  # never half a step
                 keeper.checkpoint(done, save(state))
             raise
-    return LoopResult(state, metrics, keeper.seconds(), first)
+    return LoopResult(state, metrics, keeper.seconds(), first, keeper.seconds() - spent)
 
 
 class _Keeper:

@@ -11,9 +11,10 @@ Layout::
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,28 @@ class Run:
             InputError: The name is no folder name.
         """
         return SegmentationFolder(self.segmentations / check_name(name))
+
+    def remove_segmentation(self, name: str) -> None:
+        """Delete a segmentation with everything in it; nothing happens where there is none of that name.
+
+        Raises:
+            InputError: The name is no folder name, another process writes to the run, or the folder cannot
+                be deleted.
+        """
+        folder = self.segmentation(name).folder
+        with self.lock():
+            manifest = read_manifest(self.folder)
+            stages = dict(manifest.stages)
+            stages.pop(f"segmentations/{folder.name}", None)
+            if len(stages) < len(manifest.stages):
+                write_manifest(self.folder, replace(manifest, stages=stages))
+            try:
+                if folder.is_dir():
+                    shutil.rmtree(folder)
+            except OSError as error:
+                raise InputError(
+                    f"{folder} cannot be deleted ({error.strerror}): delete it by hand"
+                ) from error
 
     def segmentation_names(self) -> list[str]:
         """Segmentations that have a folder, sorted."""

@@ -33,7 +33,7 @@ def load_scene(path: str | Path) -> Scene:
             raise
         raise InputError(f"{path} is no path that can be read; give a scene's folder") from error
     root = file.parent
-    scene = Scene(root, root.resolve().name or "scene", read_views(file))
+    scene = Scene(root, root.resolve().name or "scene", read_views(file), file=file)
     objects = root / "scene.json"
     return replace(scene, objects=read_objects(objects, scene)) if objects.is_file() else scene
 

@@ -73,12 +73,14 @@ class Scene:
         name: For people and folders: the scene folder's name.
         views: All of them, in the file's order.
         objects: Objects with prompts (and, through ``instance_path``, truth); may be empty.
+        file: What it was read from; None for a scene made in memory.
     """
 
     root: Path
     name: str
     views: tuple[View, ...]
     objects: tuple[SceneObject, ...] = ()
+    file: Path | None = None
 
     @property
     def train_views(self) -> tuple[View, ...]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sanerf_hq.evaluate import memory
-from sanerf_hq.evaluate.memory import peak_memory_mb, reset_peak_memory
+from sanerf_hq.runs import memory
+from sanerf_hq.runs.memory import peak_memory_mb, reset_peak_memory
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux's /proc")
 

@@ -1,0 +1,266 @@
+"""Protocol: a scene trained, each of its objects prompted and segmented, everything scored (method.md §6).
+
+Test views are those that the scene's file names; the prompted view is none of them. They are held out of the
+radiance field's training and of the masks.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.evaluate.pictures import ObjectPictures, ScenePictures
+from sanerf_hq.evaluate.results import ObjectResult, SceneResult
+from sanerf_hq.evaluate.score import Candidate, ObjectScore, mask_of_photo, score_views
+from sanerf_hq.masks import DECODE_PRESETS, MaskSet, decode_masks
+from sanerf_hq.masks.interior import interior, representatives
+from sanerf_hq.masks.pictures import Pictures
+from sanerf_hq.masks.rle import RLE, encode
+from sanerf_hq.objects import (
+    OBJECT_PRESETS,
+    ObjectField,
+    load_object_field,
+    load_segmentation_masks,
+    train_object_field,
+)
+from sanerf_hq.prompts import BoxPrompt, Cloud, PointPrompt, lift, marks_of, sightings
+from sanerf_hq.radiance import PRESETS, RadianceField, train_radiance_field
+from sanerf_hq.radiance.train import STAGE as RADIANCE_STAGE
+from sanerf_hq.runs import Progress, ProgressCallback, peak_memory_mb, quiet, reset_peak_memory
+from sanerf_hq.scene import SceneObject, load_scene, read_image
+from sanerf_hq.segmenters import MaskFolder, Segmenter, load_segmenter
+
+Preset = Literal["draft", "standard", "paper"]
+BOX_POINTS = 16  # points that stand for a box in other views
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How scenes are measured.
+
+    Attributes:
+        preset: Settings of all stages.
+        segmenter: What answers prompts, as ``--segmenter`` has it.
+        clicks: Positive clicks an object; None prompts with its box.
+        seed: Where all chance comes from.
+        width: Width that photos and truth are scaled to; None: their own.
+        device: Where to compute.
+        objects: Names of the objects that are segmented; None: all of the scene.
+    """
+
+    preset: Preset = "standard"
+    segmenter: str = "grabcut"
+    clicks: int | None = 3
+    seed: int = 0
+    width: int | None = None
+    device: str = "cpu"
+    objects: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class SceneBench:
+    """What one scene came to.
+
+    Attributes:
+        result: Its numbers.
+        objects: Strips of pictures.
+        scene: Photos beside renders.
+    """
+
+    result: SceneResult
+    objects: tuple[ObjectPictures, ...]
+    scene: ScenePictures
+
+
+def bench_scene(
+    path: Path, folder: Path, protocol: Protocol, progress: ProgressCallback = quiet
+) -> SceneBench:
+    """Train a scene (or take the run that is there), segment its objects, score its test views.
+
+    Args:
+        path: The scene, a folder or file as for ``load_scene``.
+        folder: The scene's run, made or used again.
+        protocol: How.
+        progress: Told of the progress; may raise Cancelled.
+
+    Raises:
+        InputError: The scene or the segmenter is damaged or missing, or an object lacks the prompts
+            asked for.
+    """
+    reset_peak_memory()
+    scene = load_scene(path)
+    targets = _targets(scene.objects, protocol, scene.name)
+    segmenter = load_segmenter(protocol.segmenter, scene, protocol.device) if targets else None
+    config = PRESETS[protocol.preset]
+    field = train_radiance_field(
+        scene, folder, config, protocol.seed, protocol.width, protocol.device, progress
+    )
+    made = [_segment(field, segmenter, target, protocol, progress) for target in targets if segmenter]
+    scores = score_views(field, [candidate for candidate, _ in made], progress)
+    facts = field.at_home().run.stages()[RADIANCE_STAGE].facts
+    peaks = [peak for peak in (peak_memory_mb(), facts.get("peak_memory_mb")) if peak is not None]
+    scored = {item.pictures.name: item for item in scores.objects}
+    result = SceneResult(
+        scene.name,
+        scores.psnr,
+        scores.psnr_object,
+        facts["train_seconds"],
+        max(peaks, default=None),
+        tuple(_result(scored.get(c.target.name), c.target.name, seconds) for c, seconds in made),
+    )
+    return SceneBench(result, tuple(item.pictures for item in scores.objects), scores.pictures)
+
+
+def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> tuple[SceneBench, str]:
+    """Score a run and its segmentations that are named like objects of its scene.
+
+    Returns:
+        The scores, and the names of the segmenters that the masks came from.
+    """
+    home = field.at_home()
+    names = home.run.segmentation_names()
+    targets = [item for item in home.scene.objects if item.name in names]
+    candidates = [Candidate(item, load_object_field(field, item.name)) for item in targets]
+    used = {load_segmentation_masks(field, item.name).segmenter for item in targets}
+    scores = score_views(field, candidates, progress)
+    facts = home.run.stages()[RADIANCE_STAGE].facts
+    scored = {item.pictures.name: item for item in scores.objects}
+    result = SceneResult(
+        home.scene.name,
+        scores.psnr,
+        scores.psnr_object,
+        facts["train_seconds"],
+        facts["peak_memory_mb"],
+        tuple(_result(scored.get(item.name), item.name, None) for item in targets),
+    )
+    pictures = tuple(item.pictures for item in scores.objects)
+    return SceneBench(result, pictures, scores.pictures), ", ".join(sorted(used)) or "none"
+
+
+def prompt_of(target: SceneObject, clicks: int | None) -> PointPrompt | BoxPrompt:
+    """An object's first clicks, or its box.
+
+    Raises:
+        InputError: It has none.
+    """
+    if clicks is None:
+        if target.box is None:
+            raise InputError(f"object {target.name} has no box in scene.json; prompt with --clicks")
+        return BoxPrompt(target.prompt_view, target.box)
+    if not target.positive:
+        raise InputError(f"object {target.name} has no positive click in scene.json; prompt with --box")
+    return PointPrompt(target.prompt_view, target.positive[:clicks])
+
+
+def _targets(objects: tuple[SceneObject, ...], protocol: Protocol, scene: str) -> list[SceneObject]:
+    if protocol.objects is None:
+        return list(objects)
+    known = {item.name: item for item in objects}
+    for name in protocol.objects:
+        if name not in known:
+            raise InputError(f"scene {scene} has no object {name!r}; it has {', '.join(known) or 'none'}")
+    return [known[name] for name in protocol.objects]
+
+
+def _segment(
+    field: RadianceField,
+    segmenter: Segmenter | MaskFolder,
+    target: SceneObject,
+    protocol: Protocol,
+    progress: ProgressCallback,
+) -> tuple[Candidate, float | None]:
+    """An object's field and the seconds it took, counted from embeddings and samples ready."""
+    home = field.at_home()
+    prompt = prompt_of(target, protocol.clicks)
+    decoding = DECODE_PRESETS[protocol.preset]
+    if not isinstance(segmenter, MaskFolder):
+        pictures = Pictures(field, segmenter, decoding.segment_on)
+        for done, view in enumerate(home.views, 1):
+            pictures.of_view(view)
+            progress(Progress("embeddings", done, len(home.views)))
+    started = time.monotonic()
+    found: ObjectField | None = None
+    masks: MaskSet | None = None
+    try:
+        masks = decode_masks(field, segmenter, prompt, target.name, decoding, progress)
+        found = _fresh_field(field, masks, protocol, progress)
+    except InputError as error:
+        LOG.warning("%s: %s", target.name, error)
+    seconds = None if found is None else time.monotonic() - started
+    if isinstance(segmenter, MaskFolder):
+        return Candidate(target, found), seconds
+    alone, seen = _alone(field, segmenter, prompt, masks)
+    return Candidate(target, found, alone, seen), seconds
+
+
+def _fresh_field(
+    field: RadianceField, masks: MaskSet, protocol: Protocol, progress: ProgressCallback
+) -> ObjectField:
+    """The field of an object, trained anew, so that its time is measured; the run keeps the latest."""
+    run = field.at_home().run
+    name = f"bench {masks.names[0]}"
+    run.remove_segmentation(name)
+    return train_object_field(field, masks, name, OBJECT_PRESETS[protocol.preset], progress)
+
+
+def _alone(
+    field: RadianceField,
+    segmenter: Segmenter,
+    prompt: PointPrompt | BoxPrompt,
+    masks: MaskSet | None,
+) -> tuple[dict[str, RLE], frozenset[str]]:
+    """The segmenter's masks of the test photos, the same prompts projected; and where one is visible."""
+    home = field.at_home()
+    cameras = [home.sized(view) for view in home.scene.test_views]
+    cloud = _prompted_cloud(field, masks, prompt)
+    sighted = sightings(field, cameras, cloud.points)
+    alone: dict[str, RLE] = {}
+    seen = set()
+    for view, xy, visible in zip(home.scene.test_views, sighted.xy, sighted.visible, strict=True):
+        points, labels = xy[visible], cloud.labels[visible]
+        positive = points[labels == 1]
+        if len(positive):
+            seen.add(view.name)
+        box: Tensor | None = None
+        if isinstance(prompt, BoxPrompt) and len(positive) > 1:
+            box = torch.cat([positive.amin(0), positive.amax(0)])
+        alone[view.name] = encode(mask_of_photo(segmenter, read_image(view, home.width), points, labels, box))
+    return alone, frozenset(seen)
+
+
+def _prompted_cloud(field: RadianceField, masks: MaskSet | None, prompt: PointPrompt | BoxPrompt) -> Cloud:
+    """Points in space that stand for a prompt: its clicks, or points inside the mask of its box."""
+    marks = marks_of(field, prompt)
+    clouds = [lift(field, marks)]
+    mask = None if masks is None or marks.view is None else masks.mask(marks.view.name)
+    if isinstance(prompt, BoxPrompt) and mask is not None and bool(mask.any()):
+        xy = interior(mask).nonzero().flip(-1).float() + 0.5
+        xy = xy[representatives(xy[:: 1 + len(xy) // 2000], BOX_POINTS) * (1 + len(xy) // 2000)]
+        points = marks.camera.unproject(xy, field.depth_at(marks.camera, xy))
+        points = points[points.isfinite().all(-1)]
+        clouds.append(Cloud(points, torch.ones(len(points), dtype=torch.int64)))
+    return Cloud.join(clouds)
+
+
+def _result(score: ObjectScore | None, name: str, seconds: float | None) -> ObjectResult:
+    if score is None:  # no test view has truth
+        return ObjectResult(name, seconds_refine=seconds)
+    return ObjectResult(
+        name,
+        iou=score.mask.iou,
+        accuracy=score.mask.accuracy,
+        boundary_iou=score.mask.boundary_iou,
+        boundary_iou_3px=score.mask.boundary_iou_3px,
+        mean_view_iou=score.mask.mean_view_iou,
+        iou_2d=None if score.alone is None else score.alone.iou,
+        iou_2d_prompted=None if score.prompted is None else score.prompted.iou,
+        seconds_refine=seconds,
+    )

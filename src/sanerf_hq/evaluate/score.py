@@ -1,0 +1,197 @@
+"""Scoring: every test view rendered once, for colour and for all objects together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+from jaxtyping import Bool, UInt8
+from torch import Tensor
+
+from sanerf_hq.evaluate.metrics import Confusion, PixelError, psnr
+from sanerf_hq.evaluate.pictures import ObjectPictures, RenderView, ScenePictures, draw_object_view
+from sanerf_hq.masks import RLE
+from sanerf_hq.masks.rle import decode, encode
+from sanerf_hq.objects import ObjectField, object_view
+from sanerf_hq.radiance import RadianceField
+from sanerf_hq.runs import Progress, ProgressCallback, quiet
+from sanerf_hq.scene import SceneObject, instance_mask, read_image, read_instances, read_mask
+from sanerf_hq.segmenters import Segmenter
+
+T = TypeVar("T")
+
+PICTURES_AN_OBJECT = 3
+PICTURES_A_SCENE = 4
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An object that is to be scored.
+
+    Attributes:
+        target: The scene's object.
+        field: What was made of it; None where nothing came out, which counts as an empty mask.
+        alone: The segmenter's own masks of the test photos by view, or None if it was not asked.
+        seen: Test views in which a positive point is visible.
+    """
+
+    target: SceneObject
+    field: ObjectField | None
+    alone: dict[str, RLE] | None = None
+    seen: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class ObjectScore:
+    """What one object's views counted.
+
+    Attributes:
+        mask: Of the 3D mask.
+        alone: Of the segmenter on the test photos; None if it was not asked.
+        prompted: The same in views that see a positive point; None if it was not asked.
+        pictures: Some of the views.
+    """
+
+    mask: Confusion
+    alone: Confusion | None
+    prompted: Confusion | None
+    pictures: ObjectPictures
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the test views of a scene came to.
+
+    Attributes:
+        psnr: Mean over the views, dB; None where none has a pixel to score.
+        psnr_object: Over the pixels that the truth gives to any object.
+        objects: As they were given; empty without truth.
+        pictures: Some photos beside their renders.
+    """
+
+    psnr: float | None
+    psnr_object: float | None
+    objects: tuple[ObjectScore, ...]
+    pictures: ScenePictures
+
+
+@dataclass
+class _Tally:
+    mask: Confusion = field(default_factory=Confusion)
+    alone: Confusion = field(default_factory=Confusion)
+    prompted: Confusion = field(default_factory=Confusion)
+    kept: dict[str, RLE] = field(default_factory=dict)
+
+
+def score_views(
+    radiance: RadianceField, candidates: Sequence[Candidate] = (), progress: ProgressCallback = quiet
+) -> Scores:
+    """Score a field, and objects in it, in the test views of its scene.
+
+    Masks and colours are compared at the size that the field was trained at.
+
+    Args:
+        radiance: A field at home.
+        candidates: Objects; those of a view without truth are not scored there.
+        progress: Told after each view; may raise Cancelled.
+    """
+    home = radiance.at_home()
+    views = home.scene.test_views
+    values: list[float] = []
+    on_objects = PixelError()
+    renders: dict[str, tuple[UInt8[Tensor, "h w 3"], float | None]] = {}
+    tallies = [_Tally() for _ in candidates]
+    shown = {view.name for view in _spread(list(views), PICTURES_A_SCENE)}
+    for done, view in enumerate(views, 1):
+        camera = home.sized(view)
+        seen, surfaces = radiance.render_surfaces(camera)
+        photo, usable = read_image(view, home.width), read_mask(view, home.width)
+        rgb = seen.rgb.clamp(0, 1)
+        score = psnr(rgb, photo, usable) if bool(usable.any()) else None
+        if score is not None:
+            values.append(score)
+        if view.instance_path is not None:
+            on_objects = on_objects.add(rgb, photo, (read_instances(view, home.width) > 0) & usable)
+            for candidate, tally in zip(candidates, tallies, strict=True):
+                truth = instance_mask(view, candidate.target.id, home.width)
+                mask = torch.zeros_like(truth)
+                if candidate.field is not None:
+                    mask = object_view(candidate.field.logits_of(surfaces), camera).mask
+                _count(tally, candidate, view.name, mask, truth)
+        if view.name in shown:
+            renders[view.name] = (rgb * 255).round().to(torch.uint8), score
+        progress(Progress("test views", done, len(views)))
+    pictures = ScenePictures(
+        home.scene.name,
+        tuple(
+            RenderView(view.name, read_image(view, home.width), *renders[view.name])
+            for view in views
+            if view.name in renders
+        ),
+    )
+    objects = tuple(
+        _finished(radiance, candidate, tally)
+        for candidate, tally in zip(candidates, tallies, strict=True)
+        if tally.mask.views
+    )
+    mean = sum(values) / len(values) if values else None
+    return Scores(mean, on_objects.psnr, objects, pictures)
+
+
+def mask_of_photo(
+    segmenter: Segmenter, photo: UInt8[Tensor, "h w 3"], xy: Tensor, labels: Tensor, box: Tensor | None
+) -> Bool[Tensor, "h w"]:
+    """The segmenter alone: its best mask of a photo, empty where no positive point is visible."""
+    from sanerf_hq.segmenters import DecoderPrompt
+
+    if not bool((labels == 1).any()):
+        return torch.zeros(photo.shape[:2], dtype=torch.bool)
+    masks = segmenter.decode(segmenter.embed(photo), [DecoderPrompt(xy, labels, box)])[0]
+    return masks.mask_logits[0] > 0
+
+
+def _count(
+    tally: _Tally, candidate: Candidate, view: str, mask: Bool[Tensor, "h w"], truth: Bool[Tensor, "h w"]
+) -> None:
+    tally.mask = tally.mask.add(mask, truth)
+    tally.kept[view] = encode(mask)
+    if candidate.alone is not None:
+        alone = decode(candidate.alone[view])
+        tally.alone = tally.alone.add(alone, truth)
+        if view in candidate.seen:
+            tally.prompted = tally.prompted.add(alone, truth)
+
+
+def _finished(radiance: RadianceField, candidate: Candidate, tally: _Tally) -> ObjectScore:
+    """Scores with pictures of the worst, a middling and the best view."""
+    home = radiance.at_home()
+    scored = [
+        (counts.region.iou, name)
+        for name, counts in zip(tally.kept, tally.mask.views, strict=True)
+        if counts.region.iou is not None
+    ]
+    names = [name for _, name in sorted(scored, key=lambda item: item[0])] or list(tally.kept)
+    rows = []
+    for name in _spread(names, PICTURES_AN_OBJECT):
+        view = home.scene.view(name)
+        truth = instance_mask(view, candidate.target.id, home.width)
+        alone = None if candidate.alone is None else decode(candidate.alone[name])
+        rows.append(
+            draw_object_view(name, read_image(view, home.width), decode(tally.kept[name]), truth, alone)
+        )
+    asked = candidate.alone is not None
+    return ObjectScore(
+        tally.mask,
+        tally.alone if asked else None,
+        tally.prompted if asked and tally.prompted.views else None,
+        ObjectPictures(home.scene.name, candidate.target.name, tuple(rows)),
+    )
+
+
+def _spread(items: list[T], n: int) -> list[T]:
+    """At most ``n`` items, first and last among them, evenly spaced."""
+    if len(items) <= n:
+        return items
+    return [items[round(index * (len(items) - 1) / (n - 1))] for index in range(n)]

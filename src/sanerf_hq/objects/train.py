@@ -1,0 +1,288 @@
+"""Training an object field: masks to identities in space (Eq. 7, 8), over cached surface samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+from jaxtyping import Bool, Int64
+from torch import Tensor
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.kernels import accumulate_table_gradient, adam_rows
+from sanerf_hq.masks import MaskSet, load_masks, save_masks
+from sanerf_hq.masks.interior import depth_inside
+from sanerf_hq.objects.composite import composite_identities, is_solid, restricted
+from sanerf_hq.objects.config import ObjectConfig
+from sanerf_hq.objects.field import ObjectField, load_object_field_file, save_object_field
+from sanerf_hq.objects.network import ObjectNetwork
+from sanerf_hq.objects.region import Region, find_region
+from sanerf_hq.radiance import RadianceField, SurfaceSamples, ViewSamples, load_view_samples
+from sanerf_hq.runs import (
+    Key,
+    LoopPlan,
+    ProgressCallback,
+    config_digest,
+    discard_checkpoint,
+    load_optimiser,
+    optimiser_tensors,
+    quiet,
+    run_loop,
+    under_prefix,
+    with_prefix,
+)
+
+STAGE = "object"
+BAND_PIXELS = 2.0
+NETWORK_LR_SHARE = 0.3
+WARM_UP_STEPS = 10
+
+
+@dataclass(frozen=True)
+class LabelledRays:
+    """What a field is trained on.
+
+    Attributes:
+        surfaces: The samples of each ray that lie in the object's region.
+        labels: Identity of each ray's pixel, 0 = background.
+        n_pool: Rays of the pool; those after them lie along outlines.
+    """
+
+    surfaces: SurfaceSamples
+    labels: Int64[Tensor, "n_rays"]
+    n_pool: int
+
+
+@dataclass
+class ObjectState:
+    """Everything that later steps depend on."""
+
+    network: ObjectNetwork
+    optimiser: torch.optim.Adam
+    first: Tensor
+    second: Tensor
+    grad: Tensor
+
+
+def gather_rays(
+    field: RadianceField, masks: MaskSet, config: ObjectConfig, key: Key, pool: ViewSamples
+) -> tuple[LabelledRays, Region]:
+    """Label the pool's rays, find the object's region, and march further rays along the outlines.
+
+    Raises:
+        InputError: The masks are empty, or no view is labelled.
+    """
+    home = field.at_home()
+    offsets = home.pixel_rays.offsets.tolist()
+    generator = key.fold("outlines").generator()
+    rays, labels, band, band_labels = [], [], [], []
+    known = {view.name: number for number, view in enumerate(home.views)}
+    labelled = [name for name in masks.views if name in known]
+    share = config.band_rays // max(1, len(labelled))
+    for name in labelled:
+        number = known[name]
+        flat = masks.labels(name)
+        assert flat is not None
+        here = pool.of_view(number)
+        rays.append(torch.arange(here.start, here.stop))
+        labels.append(flat.flatten()[pool.pixels[here] - offsets[number]])
+        near = near_outline(flat).flatten().nonzero()[:, 0]
+        near = near[torch.randperm(len(near), generator=generator)[:share]]
+        band.append(near + offsets[number])
+        band_labels.append(flat.flatten()[near])
+    if not rays or not any(bool((part > 0).any()) for part in (*labels, *band_labels)):
+        raise InputError(f"the masks of {', '.join(masks.names)} are empty in every view; prompt again")
+    surfaces = pool.surfaces.take(torch.cat(rays))
+    pool_labels = torch.cat(labels)
+    region = find_region(surfaces, pool_labels > 0) if config.local else None
+    region = region or Region.everywhere()
+    parts, part_labels = [], []
+    near_surfaces, chosen = _meeting(surfaces, region)
+    parts.append(near_surfaces)
+    part_labels.append(pool_labels[chosen])
+    n_pool = len(near_surfaces)
+    pixels = torch.cat(band)
+    if len(pixels):
+        marched = field.surfaces(home.pixel_rays.rays(pixels))
+        near_surfaces, chosen = _meeting(marched, region)
+        parts.append(near_surfaces)
+        part_labels.append(torch.cat(band_labels)[chosen])
+    return LabelledRays(SurfaceSamples.join(parts), torch.cat(part_labels), n_pool), region
+
+
+def near_outline(labels: Int64[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+    """The pixels at most two pixels from where the label changes."""
+    found = torch.zeros(labels.shape, dtype=torch.bool)
+    for value in labels.unique().tolist():
+        inside = depth_inside(labels == value)
+        found |= (inside > 0) & (inside <= BAND_PIXELS)
+    return found
+
+
+def _meeting(surfaces: SurfaceSamples, region: Region) -> tuple[SurfaceSamples, Tensor]:
+    """The solid rays that have a sample in the region, and which they are."""
+    near = restricted(surfaces, region)
+    chosen = ((near.packed_info[:, 1] > 0) & is_solid(near)).nonzero()[:, 0]
+    return near.take(chosen), chosen
+
+
+def make_step(
+    data: LabelledRays, region: Region, config: ObjectConfig, device: str | torch.device
+) -> Callable[[ObjectState, Key], tuple[ObjectState, dict[str, float | Tensor]]]:
+    """One training step as a function of state and key."""
+    surfaces, labels = data.surfaces, data.labels
+    n_band = len(labels) - data.n_pool
+    n_outline = round(config.rays * config.band_share) if n_band else 0
+    n_any = config.rays - n_outline
+
+    def step(state: ObjectState, key: Key) -> tuple[ObjectState, dict[str, float | Tensor]]:
+        generator = key.generator("cpu")
+        picks = [torch.randint(max(1, data.n_pool), (n_any if data.n_pool else 0,), generator=generator)]
+        if n_outline:
+            picks.append(data.n_pool + torch.randint(n_band, (n_outline,), generator=generator))
+        chosen = torch.cat(picks)
+        batch = surfaces.take(chosen)
+        target = labels[chosen].to(device)
+        blur = torch.randn(batch.unit_points.shape, generator=generator).to(device) * config.blur
+        points = region.to_unit(batch.unit_points + blur)
+        encoding = state.network.encode(points).detach().requires_grad_()
+        identities = state.network.identities(encoding, batch.geometry)
+        logits = composite_identities(identities, batch)
+        loss = torch.nn.functional.cross_entropy(logits, target)
+        state.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        rate = config.lr * min(1.0, (key.step + 1) / WARM_UP_STEPS)
+        rate *= (config.lr_final / config.lr) ** (key.step / config.steps)
+        for group in state.optimiser.param_groups:
+            group["lr"] = rate * NETWORK_LR_SHARE
+        state.optimiser.step()
+        if encoding.grad is not None:
+            accumulate_table_gradient(points, encoding.grad, state.network.layout, state.grad)
+            adam_rows(state.network.table.data, state.grad, state.first, state.second, key.step + 1, rate)
+        right = (logits.detach().argmax(-1) == target).float().mean()
+        return state, {"loss": loss.detach(), "accuracy": right}
+
+    return step
+
+
+def new_state(
+    config: ObjectConfig, n_geometry: int, n_objects: int, key: Key, device: str | torch.device
+) -> ObjectState:
+    """The state before the first step."""
+    network = ObjectNetwork(config, n_geometry, n_objects)
+    network.initialise(key.generator())
+    network = network.to(device)
+    optimiser = torch.optim.Adam(network.layers.parameters(), lr=config.lr, betas=(0.9, 0.99), eps=1e-15)
+    first, second, grad = (torch.zeros_like(network.table.data) for _ in range(3))
+    return ObjectState(network, optimiser, first, second, grad)
+
+
+def save_state(state: ObjectState) -> dict[str, Tensor]:
+    """The state as tensors."""
+    return {
+        **with_prefix("network", state.network.state_dict()),
+        **with_prefix("optimiser", optimiser_tensors(state.optimiser)),
+        "first": state.first,
+        "second": state.second,
+    }
+
+
+def load_state(state: ObjectState, tensors: dict[str, Tensor]) -> ObjectState:
+    """Fill a new state with what :func:`save_state` gave."""
+    state.network.load_state_dict(under_prefix("network", tensors))
+    load_optimiser(state.optimiser, under_prefix("optimiser", tensors))
+    state.first.copy_(tensors["first"])
+    state.second.copy_(tensors["second"])
+    return state
+
+
+def train_object_field(
+    field: RadianceField,
+    masks: MaskSet,
+    name: str | None = None,
+    config: ObjectConfig | None = None,
+    progress: ProgressCallback = quiet,
+) -> ObjectField:
+    """Fuse masks into an object field, kept as a named segmentation of the field's run.
+
+    Args:
+        field: A field at home in its run.
+        masks: Masks of some of its training views.
+        name: Name of the segmentation, a folder of the run; by default the object's. One that was made from
+            the same masks with the same settings is read instead.
+        config: Settings; by default those of the preset ``standard``.
+        progress: Told of the progress; may raise Cancelled.
+
+    Raises:
+        InputError: The masks are empty, the name is none, or a segmentation of that name was made from
+            other masks or settings.
+        Cancelled: The callback asked for it; what was done is saved.
+    """
+    config = config or ObjectConfig()
+    run = field.at_home().run
+    folder = run.segmentation(name or masks.names[0])
+    stage = f"segmentations/{folder.name}"
+    settings = {
+        **asdict(config),
+        "masks": config_digest([asdict(s) for s in masks.segments]),
+        "names": list(masks.names),
+    }
+    with run.lock():
+        done = run.stage(stage)
+        if done is not None and done.config != settings:
+            raise InputError(
+                f"{folder.folder} holds a segmentation of other masks or settings; "
+                "choose another name or delete it"
+            )
+        if done is not None and done.is_complete and folder.field.exists():
+            return load_object_field_file(field, folder.field)
+        run.mark(stage, "running", settings)
+        save_masks(masks, folder.masks)
+        key = Key(run.seed, stage, 0)
+        data, region = gather_rays(field, masks, config, key, load_view_samples(field, progress))
+
+        def begin(key: Key) -> ObjectState:
+            return new_state(config, field.network.n_geometry, len(masks.names), key, field.device)
+
+        plan = LoopPlan(
+            stage, config.steps, run.seed, config_digest([settings, run.fingerprint]), folder.folder
+        )
+        result = run_loop(
+            plan,
+            make_step(data, region, config, field.device),
+            begin,
+            save_state,
+            lambda tensors: load_state(begin(key), tensors),
+            progress,
+        )
+        network = result.state.network.eval().requires_grad_(False)
+        found = ObjectField(field, network, region, masks.names, config)
+        save_object_field(found, folder.field)
+        run.mark(
+            stage,
+            "complete",
+            settings,
+            {"seconds": result.seconds, "accuracy": result.metrics.get("accuracy")},
+        )
+        discard_checkpoint(folder.folder)
+    return found
+
+
+def load_object_field(field: RadianceField, name: str) -> ObjectField:
+    """A named segmentation of a field's run.
+
+    Raises:
+        InputError: There is none of that name, or it is damaged.
+    """
+    run = field.at_home().run
+    folder = run.segmentation(name)
+    if not folder.field.exists():
+        known = ", ".join(run.segmentation_names()) or "none"
+        raise InputError(f"{run.folder} has no segmentation {name!r}; it has: {known}")
+    return load_object_field_file(field, folder.field)
+
+
+def load_segmentation_masks(field: RadianceField, name: str) -> MaskSet:
+    """The masks that a named segmentation was made from."""
+    return load_masks(field.at_home().run.segmentation(name).masks)

@@ -1,0 +1,184 @@
+"""Lifting prompts to 3D by depth (Eq. 5, 6), and telling where 3D points are seen.
+
+A projected point is used in a view only if the surface that the view sees there is the point's own:
+|z - D| ≤ tolerance · z, relative to depth, so it holds at any scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.geometry import Camera, concatenate_rays
+from sanerf_hq.prompts.prompt import BoxPrompt, Click, PointPrompt, Prompt, SpacePrompt
+from sanerf_hq.radiance import RadianceField
+from sanerf_hq.scene import View
+
+TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What is marked in one picture, in its pixels at the size that is worked at.
+
+    Attributes:
+        camera: The picture's camera.
+        view: The view it is, or None for a camera of the user's own.
+        xy: Clicks.
+        labels: 1 on the object, 0 beside it.
+        box: x0, y0, x1, y1, or None.
+    """
+
+    camera: Camera
+    view: View | None
+    xy: Float[Tensor, "n_points 2"]
+    labels: Int64[Tensor, "n_points"]
+    box: Float[Tensor, "4"] | None
+
+    @property
+    def positive(self) -> Float[Tensor, "n_positive 2"]:
+        return self.xy[self.labels == 1]
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Labelled points in space.
+
+    Attributes:
+        points: In the scene's coordinates.
+        labels: 1 on the object, 0 beside it.
+    """
+
+    points: Float[Tensor, "n_points 3"]
+    labels: Int64[Tensor, "n_points"]
+
+    def __len__(self) -> int:
+        return self.labels.shape[0]
+
+    @staticmethod
+    def join(clouds: list[Cloud]) -> Cloud:
+        """The points of several."""
+        empty = Cloud(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))
+        clouds = [empty, *clouds]
+        return Cloud(torch.cat([c.points for c in clouds]), torch.cat([c.labels for c in clouds]))
+
+
+def marks_of(field: RadianceField, prompt: PointPrompt | BoxPrompt) -> Marks:
+    """A prompt in the pixels that are worked at.
+
+    Raises:
+        InputError: There is no such view, or a click or the box lies off the image.
+    """
+    home = field.at_home()
+    view = home.scene.view(prompt.view) if isinstance(prompt.view, str) else None
+    own = view.camera if view is not None else prompt.view
+    assert isinstance(own, Camera)
+    where = f"view {view.name}" if view is not None else "the camera's picture"
+    camera = own if view is None else home.sized(view)
+    scale = torch.tensor([camera.width / own.width, camera.height / own.height])
+    clicks = [*prompt.positive, *prompt.negative]
+    for x, y in clicks:
+        _check_inside(own, (x, y), where)
+    box = None
+    if isinstance(prompt, BoxPrompt):
+        x0, y0, x1, y1 = prompt.box
+        if x1 <= 0 or y1 <= 0 or x0 >= own.width or y0 >= own.height:
+            raise InputError(
+                f"box {x0:g},{y0:g},{x1:g},{y1:g} lies off {where}, "
+                f"which is {own.width}x{own.height} pixels; give x0,y0,x1,y1 inside it"
+            )
+        box = torch.tensor([[max(x0, 0), max(y0, 0)], [min(x1, own.width), min(y1, own.height)]])
+        box = (box * scale).flatten().float()
+    xy = (torch.tensor(clicks, dtype=torch.float32).reshape(-1, 2) + 0.5) * scale
+    labels = torch.tensor([1] * len(prompt.positive) + [0] * len(prompt.negative), dtype=torch.int64)
+    return Marks(camera, view, xy, labels, box)
+
+
+def lift(field: RadianceField, marks: Marks) -> Cloud:
+    """Clicks to points on the surfaces they show (Eq. 6); a negative click on empty space has none.
+
+    Raises:
+        InputError: A positive click shows empty space.
+    """
+    if not len(marks.xy):
+        return Cloud.join([])
+    depth = field.depth_at(marks.camera, marks.xy)
+    for xy, label, z in zip(marks.xy.tolist(), marks.labels.tolist(), depth.tolist(), strict=True):
+        if label == 1 and z != z:
+            name = "the camera's picture" if marks.view is None else f"view {marks.view.name}"
+            raise InputError(
+                f"the click at {xy[0] - 0.5:g},{xy[1] - 0.5:g} in {name} hits empty space; "
+                "click where the object is"
+            )
+    solid = depth.isfinite()
+    return Cloud(marks.camera.unproject(marks.xy, depth)[solid], marks.labels[solid])
+
+
+def space_cloud(prompt: SpacePrompt) -> Cloud:
+    """Points that the user gave in space."""
+    points = torch.tensor([*prompt.positive, *prompt.negative], dtype=torch.float32)
+    labels = [1] * len(prompt.positive) + [0] * len(prompt.negative)
+    return Cloud(points, torch.tensor(labels, dtype=torch.int64))
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """Where points fall in several cameras, and where they are seen.
+
+    Attributes:
+        xy: Pixels.
+        visible: On screen, and not behind another surface.
+    """
+
+    xy: Float[Tensor, "n_cameras n_points 2"]
+    visible: Bool[Tensor, "n_cameras n_points"]
+
+
+@torch.no_grad()
+def sightings(
+    field: RadianceField,
+    cameras: list[Camera],
+    points: Float[Tensor, "n_points 3"],
+    tolerance: float = TOLERANCE,
+) -> Sightings:
+    """Project points into cameras and test whether each is seen there.
+
+    The depth that a point is compared with is that of the very ray through it.
+
+    Args:
+        field: What may hide them.
+        cameras: Any cameras, in the scene's coordinates.
+        points: In the scene's coordinates.
+        tolerance: Share of its depth by which a point may lie before or behind the surface.
+    """
+    shape = (len(cameras), points.shape[0])
+    if not shape[0] or not shape[1]:
+        return Sightings(torch.zeros(*shape, 2), torch.zeros(*shape, dtype=torch.bool))
+    projections = [camera.project(points) for camera in cameras]
+    visible = torch.stack([projection.on_screen for projection in projections])
+    if visible.any():
+        asked = [(c, p, on) for c, p in zip(cameras, projections, strict=True) if (on := p.on_screen).any()]
+        rays = concatenate_rays([camera.rays(p.xy[on]) for camera, p, on in asked])
+        seen = field.world.length_to_scene(field.surfaces(rays).distance).cpu() * rays.cosines
+        own = torch.cat([p.depth[on] for _, p, on in asked])
+        visible[visible.clone()] = (own - seen).abs() <= tolerance * own  # NaN: no surface, so not seen
+    return Sightings(torch.stack([projection.xy for projection in projections]), visible)
+
+
+def split_prompts(prompts: list[Prompt]) -> tuple[list[PointPrompt | BoxPrompt], list[SpacePrompt]]:
+    """Those given in pictures and those given in space."""
+    space = [prompt for prompt in prompts if isinstance(prompt, SpacePrompt)]
+    return [prompt for prompt in prompts if not isinstance(prompt, SpacePrompt)], space
+
+
+def _check_inside(camera: Camera, click: Click, where: str) -> None:
+    x, y = click
+    if not (0 <= x < camera.width and 0 <= y < camera.height):
+        raise InputError(
+            f"the click {x:g},{y:g} lies off {where}, which is {camera.width}x{camera.height} pixels; "
+            "give x,y inside it"
+        )

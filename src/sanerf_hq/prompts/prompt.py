@@ -1,0 +1,102 @@
+"""Prompts: what the user says of one object.
+
+Pixels are XY of the photo at its own size (or of a camera's picture). A click is the index of a pixel; half
+a pixel is added to stand in its middle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.geometry import Camera
+
+Click = tuple[float, float]
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class PointPrompt:
+    """Clicks in one view.
+
+    Attributes:
+        view: Name of a view, or any camera: what the field looks like from there is clicked on.
+        positive: Pixels on the object, at least one.
+        negative: Pixels beside it.
+
+    Example:
+        >>> PointPrompt("IMG_5881", positive=[(197, 202)], negative=[(300, 428)])
+        PointPrompt(view='IMG_5881', positive=((197, 202),), negative=((300, 428),))
+    """
+
+    view: str | Camera
+    positive: Sequence[Click]
+    negative: Sequence[Click] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "positive", _tuples(self.positive, 2, "a click"))
+        object.__setattr__(self, "negative", _tuples(self.negative, 2, "a click"))
+        if not self.positive:
+            raise InputError("a point prompt has no positive click; click on the object at least once")
+
+
+@dataclass(frozen=True)
+class BoxPrompt:
+    """A box around the object in one view, and clicks if need be.
+
+    Attributes:
+        view: Name of a view, or any camera.
+        box: x0, y0, x1, y1 in pixels, the last two exclusive.
+        positive: Pixels on the object.
+        negative: Pixels beside it.
+    """
+
+    view: str | Camera
+    box: tuple[float, float, float, float]
+    positive: Sequence[Click] = ()
+    negative: Sequence[Click] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "box", _tuples([self.box], 4, "a box")[0])
+        object.__setattr__(self, "positive", _tuples(self.positive, 2, "a click"))
+        object.__setattr__(self, "negative", _tuples(self.negative, 2, "a click"))
+        x0, y0, x1, y1 = self.box
+        if x0 >= x1 or y0 >= y1:
+            raise InputError(
+                f"box {x0:g},{y0:g},{x1:g},{y1:g} is empty; give x0,y0,x1,y1 with x0 < x1, y0 < y1"
+            )
+
+
+@dataclass(frozen=True)
+class SpacePrompt:
+    """Points in space, in the scene's own coordinates.
+
+    Attributes:
+        positive: Points on the object's surface, at least one.
+        negative: Points on what is not meant.
+    """
+
+    positive: Sequence[Point]
+    negative: Sequence[Point] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "positive", _tuples(self.positive, 3, "a 3D point"))
+        object.__setattr__(self, "negative", _tuples(self.negative, 3, "a 3D point"))
+        if not self.positive:
+            raise InputError("a 3D prompt has no positive point; give at least one")
+
+
+Prompt = PointPrompt | BoxPrompt | SpacePrompt
+
+
+def _tuples(values: object, size: int, what: str) -> tuple[tuple[float, ...], ...]:
+    try:
+        rows = tuple(tuple(row) for row in values)  # pyright: ignore[reportGeneralTypeIssues]
+    except TypeError:
+        raise InputError(f"{what} is {size} numbers, got {values!r}") from None
+    for row in rows:
+        if len(row) != size or not all(isinstance(n, int | float) and math.isfinite(n) for n in row):
+            raise InputError(f"{what} is {size} numbers, got {row!r}")
+    return rows

@@ -1,0 +1,146 @@
+"""Segment, eval and bench on two balls, from the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sanerf_hq.cli.main import main
+from support.balls import box_of, center_pixel, write_ball_scene
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the balls, hardly trained: what is tested is what the words do."""
+    folder = tmp_path_factory.mktemp("balls")
+    scene = write_ball_scene(folder / "balls")
+    assert main(["train", str(scene), "--out", str(folder / "run"), "--preset", "draft", "--steps", "8"]) == 0
+    return folder / "run"
+
+
+def words(run: Path, name: str, *more: str) -> list[str]:
+    return ["segment", str(run), "--name", name, "--segmenter", "truth", "--preset", "draft", *more]
+
+
+def refused(line: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert main(line) == 2
+    shown = capsys.readouterr()
+    assert shown.err.count("\n") == 1, shown.err
+    return shown.err
+
+
+def test_a_click_makes_a_named_segmentation_that_eval_scores(run: Path, capsys: pytest.CaptureFixture[str]):
+    x, y = center_pixel(3, 1)
+    assert main(words(run, "red", "--view", "3", "--point", f"{x},{y}")) == 0
+    shown = capsys.readouterr().out
+    folder = run / "segmentations" / "red"
+    assert "masks in 11 of 11 training views" in shown
+    assert {path.name for path in folder.iterdir()} >= {
+        *("field.safetensors", "identities.json", "masks", "preview.jpg", "prompts.json")
+    }
+    assert json.loads((folder / "prompts.json").read_text())["point"] == [f"{x},{y}"]
+    assert main(["eval", str(run)]) == 0
+    metrics = json.loads((run / "eval" / "metrics.json").read_text())
+    (scene,) = metrics["scenes"]
+    assert [item["name"] for item in scene["objects"]] == ["red"]
+    assert 0 <= scene["objects"][0]["iou"] <= 1
+    assert scene["objects"][0]["iou_2d"] is None
+    assert scene["psnr_object"] is not None
+    assert (run / "eval" / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_name_that_exists_is_refused_unless_it_is_to_be_replaced(
+    run: Path, capsys: pytest.CaptureFixture[str]
+):
+    box = ",".join(map(str, box_of(3, 2)))
+    assert main(words(run, "green", "--view", "3", "--box", box)) == 0
+    field = run / "segmentations" / "green" / "field.safetensors"
+    before = field.read_bytes()
+    assert "is taken" in refused(words(run, "green", "--view", "3", "--box", box), capsys)
+    assert field.read_bytes() == before
+    x, y = center_pixel(4, 2)
+    assert main(words(run, "green", "--point", f"4:{x},{y}", "--replace")) == 0
+    assert json.loads((run / "segmentations/green/prompts.json").read_text())["box"] == []
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ([], "nothing is prompted; give --view with --point or --box, or --point3d"),
+        (["--point", "3,4"], "--point 3,4 names no view"),
+        (["--view", "3", "--point", "3"], "--point '3' is not 2 numbers; write x,y"),
+        (["--view", "3", "--point", "nan,4"], "--point 'nan,4' is not 2 numbers; write x,y"),
+        (["--view", "3", "--box", "9,9,3,20"], "box 9,9,3,20 is empty"),
+        (["--view", "3", "--point", "300,4"], "the click 300,4 lies off view images/3.png"),
+        (["--view", "99", "--point", "3,4"], "has no view '99'"),
+        (["--view", "3", "--point", "1,1", "--segmenter", "magic"], "there is no segmenter 'magic'"),
+        (["--view", "3", "--negative", "1,1"], "a point prompt has no positive click"),
+        (["--view", "3", "--point", "0,0"], "hit only background"),
+    ],
+)
+def test_prompts_that_mean_nothing_leave_nothing(
+    run: Path, more: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+):
+    assert sentence in refused(words(run, "none", *more), capsys)
+    assert not (run / "segmentations" / "none").exists()
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "", ".hidden", "CON"])
+def test_a_name_that_is_no_file_name_is_refused(run: Path, name: str, capsys: pytest.CaptureFixture[str]):
+    line = ["segment", str(run), f"--name={name}", "--view", "3", "--point", "3,4", "--segmenter", "truth"]
+    assert "the name" in refused(line, capsys)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert "run.json" in refused(words(tmp_path, "red", "--view", "3", "--point", "3,4"), capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_made_from_other_images_is_refused(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    manifest = json.loads((copy / "run.json").read_text())
+    manifest["scene"]["fingerprint"] = "0" * 32
+    (copy / "run.json").write_text(json.dumps(manifest))
+    sentence = refused(words(copy, "blue", "--view", "3", "--point", "3,4"), capsys)
+    assert "was made from other images" in sentence
+
+
+def test_bench_writes_the_contract_and_uses_its_runs_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    from dataclasses import replace
+
+    from sanerf_hq.radiance import PRESETS
+
+    monkeypatch.setitem(PRESETS, "draft", replace(PRESETS["draft"], steps=8))
+    scene = write_ball_scene(tmp_path / "balls")
+    out = tmp_path / "bench"
+    line = ["bench", str(scene), "--out", str(out), "--preset", "draft", "--clicks", "1"]
+    assert main([*line, "--segmenter", "truth"]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert set(metrics) >= {
+        *("segmenter", "preset", "seed", "clicks", "commit", "version", "device", "scenes"),
+        *("miou", "macc", "mbiou"),
+    }
+    (balls,) = metrics["scenes"]
+    assert set(balls) >= {"name", "psnr", "psnr_object", "train_seconds", "peak_memory_mb", "objects"}
+    for item in balls["objects"]:
+        assert item["iou_2d"] is None
+        assert item["iou_preview"] is None
+        assert item["seconds_refine"] > 0
+    field = out / "runs" / "balls" / "radiance" / "field.safetensors"
+    trained = field.stat().st_mtime_ns
+    capsys.readouterr()
+    assert main([*line[:-2], "--box", "--segmenter", "grabcut"]) == 0
+    again = json.loads((out / "metrics.json").read_text())
+    assert field.stat().st_mtime_ns == trained
+    assert again["clicks"] is None
+    assert all(item["iou_2d"] is not None for item in again["scenes"][0]["objects"])
+    assert "--box and --clicks exclude each other" in refused([*line, "--box"], capsys)

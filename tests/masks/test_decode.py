@@ -1,0 +1,168 @@
+"""Decoding: labels of the user's own, and the wavefront, on two balls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sanerf_hq.errors import Cancelled, InputError
+from sanerf_hq.masks import DecodeConfig, MaskSet, decode_masks
+from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt
+from sanerf_hq.runs import Progress
+from sanerf_hq.segmenters import DecoderPrompt, Embedding, Masks, load_segmenter
+from support.balls import (
+    CENTERS,
+    RADIUS,
+    BallField,
+    ball_camera,
+    ball_field,
+    ball_photo,
+    box_of,
+    center_pixel,
+)
+
+CLICK = PointPrompt("3", [center_pixel(3, 1)])
+
+
+@dataclass
+class ByColour:
+    """Masks of one colour: that of the first positive point, or of the box's middle."""
+
+    name: str = "by_colour"
+    identity: str = "by_colour"
+    leak_in: tuple[str, ...] = ()
+    asked: list[str] = field(default_factory=list)
+
+    def embed(self, image: Tensor, view: str = "") -> Embedding:
+        return Embedding({"image": image}, image.shape[0], image.shape[1], view)
+
+    def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
+        self.asked.append(embedding.view)
+        found = []
+        for prompt in prompts:
+            image = embedding.tensors["image"].int()
+            points = prompt.point_coords[prompt.point_labels == 1]
+            if not len(points):
+                assert prompt.box is not None
+                points = ((prompt.box[:2] + prompt.box[2:]) / 2)[None]
+            x, y = points[0].long().tolist()
+            mask = ((image - image[y, x]).abs().sum(-1) < 30)[None]
+            mask = torch.ones_like(mask) if embedding.view in self.leak_in else mask
+            logits = mask.float() * 8 - 4
+            both = torch.cat([-logits, logits])  # the wrong one first, and with the better score
+            found.append(Masks(both, torch.tensor([0.95, 0.9]), both))
+        return found
+
+
+@pytest.fixture
+def field_(tmp_path: Path) -> BallField:
+    return ball_field(tmp_path)
+
+
+def truth(index: int, number: int = 1) -> Tensor:
+    return torch.from_numpy(ball_photo(ball_camera(index))[1].astype(np.int64)) == number
+
+
+def views_seeing(number: int) -> set[str]:
+    return {f"images/{index}.png" for index in range(12) if index != 5 and bool(truth(index, number).any())}
+
+
+def check_equals_truth(masks: MaskSet, number: int) -> None:
+    for view in masks.views:
+        mask = masks.mask(view)
+        assert mask is not None
+        assert torch.equal(mask, truth(int(Path(view).stem), number)), view
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        CLICK,
+        BoxPrompt("3", box_of(3, 1)),
+        PointPrompt("5", [center_pixel(5, 1)]),
+        PointPrompt(ball_camera(8), [center_pixel(8, 1)]),
+        SpacePrompt([tuple((CENTERS[0] - torch.tensor([0, RADIUS, 0])).tolist())]),
+    ],
+)
+def test_labels_of_ones_own_are_told_which_object_is_meant(field_: BallField, prompt: Prompt):
+    masks = decode_masks(field_, load_segmenter("truth", field_.at_home().scene), prompt, "red")
+    assert masks.names == ("red",)
+    assert len(masks.views) == 11, "every training view is labelled, those that do not see it as background"
+    check_equals_truth(masks, 1)
+
+
+@pytest.mark.parametrize(
+    "prompt", [CLICK, BoxPrompt("3", box_of(3, 1)), PointPrompt("5", [center_pixel(5, 1)])]
+)
+def test_the_wavefront_reaches_every_view_that_sees_the_object(field_: BallField, prompt: Prompt):
+    masks = decode_masks(field_, ByColour(), prompt)
+    assert set(masks.views) == views_seeing(1)
+    check_equals_truth(masks, 1)
+
+
+def test_without_spreading_only_views_that_see_the_click_are_decoded(field_: BallField):
+    few = decode_masks(field_, ByColour(), CLICK, config=DecodeConfig(spread=False))
+    assert "images/3.png" in few.views
+    assert "images/9.png" not in few.views, "the far side does not see the click"
+    assert 2 <= len(few.views) < len(views_seeing(1))
+
+
+def test_the_release_asks_for_most_of_the_points(field_: BallField):
+    front, back = center_pixel(3, 1), center_pixel(9, 1)
+    prompts = [PointPrompt("3", [front]), PointPrompt("9", [back])]
+    both = decode_masks(field_, ByColour(), prompts, config=DecodeConfig(visible="most", spread=False))
+    assert set(both.views) == {"images/3.png", "images/9.png"}, "no other view sees both sides"
+
+
+def test_a_mask_that_leaks_is_left_out_and_its_view_unlabelled(field_: BallField):
+    leaking = ByColour(leak_in=("images/4.png",))
+    masks = decode_masks(field_, leaking, CLICK)
+    assert "images/4.png" in leaking.asked
+    assert set(masks.views) == views_seeing(1) - {"images/4.png"}
+    check_equals_truth(masks, 1)
+
+
+def test_views_are_encoded_once_for_two_objects(field_: BallField):
+    @dataclass
+    class Counting(ByColour):
+        encoded: list[str] = field(default_factory=list)
+
+        def embed(self, image: Tensor, view: str = "") -> Embedding:
+            self.encoded.append(view)
+            return super().embed(image, view)
+
+    segmenter = Counting()
+    decode_masks(field_, segmenter, CLICK)
+    first = list(segmenter.encoded)
+    decode_masks(field_, segmenter, CLICK)
+    assert sorted(first) == sorted(views_seeing(1))
+    assert segmenter.encoded == first
+
+
+def test_renders_can_be_segmented_instead_of_photos(field_: BallField):
+    masks = decode_masks(field_, ByColour(), CLICK, config=DecodeConfig(segment_on="render"))
+    check_equals_truth(masks, 1)
+
+
+def test_cancelling_stops_the_wavefront(field_: BallField):
+    def stop(progress: Progress) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        decode_masks(field_, ByColour(), CLICK, progress=stop)
+
+
+def test_nothing_prompted_and_nothing_found_are_errors(field_: BallField):
+    with pytest.raises(InputError, match="there is no prompt"):
+        decode_masks(field_, ByColour(), [])
+    labels = load_segmenter("truth", field_.at_home().scene)
+    with pytest.raises(InputError, match="labels nothing where the points are seen"):
+        decode_masks(field_, labels, SpacePrompt([(0.0, 8.0, 0.0)]))
+    hidden = SpacePrompt([(0.0, 0.0, 0.0)])
+    with pytest.raises(InputError, match="no view came out with a mask"):
+        decode_masks(field_, ByColour(), hidden)
