@@ -3,13 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-DEMO_SCENE := src/sanerf_hq/demo_scene/desk
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint clean
 
 help:
-	@echo "make demo      install into $(VENV), then train on the shipped scene and render a view"
+	@echo "make demo      install into $(VENV), then train on the shipped scene and cut three objects out of it"
 	@echo "make test      install into $(VENV), then check style, types and run the tests"
 	@echo "make lint      check style and types only"
 	@echo "make install   install into $(VENV) only"
@@ -26,8 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)
-	$(BIN)/sanerf train $(DEMO_SCENE) --out runs/demo --preset draft
-	$(BIN)/sanerf render runs/demo --view 0027 --out runs/demo/0027.png
+	$(BIN)/sanerf demo
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

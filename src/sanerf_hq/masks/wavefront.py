@@ -26,7 +26,9 @@ POINTS_A_PROMPT = 5
 POINTS_FOR_A_BOX = 8
 POINTS_A_BOX = 8  # points that stand for a box in other views
 BOX_MARGIN = 0.06  # of the box's sides: the points lie inside the object
-REACH = 0.5  # how far beyond the known points an object may go, in their longest extent
+REACH = 1.0  # how far an object may go beyond what is accepted of it, in the longest extent of that
+TAIL = 0.05  # share of the accepted points at each end that may lie on what is behind
+LEAST_NEAR = 0.8  # share of a mask that must lie within reach
 LEAST_AGREEMENT = 0.5
 CLICK_FIRST = 10_000  # a view that sees the user's own points comes before any that does not
 
@@ -62,7 +64,8 @@ class Wavefront:
             self._cameras
         )
         self._spread_seen = [torch.zeros(0, 2)] * len(self._cameras)
-        self._known = torch.zeros(0, 3)
+        self._cloud = torch.zeros(0, 3)
+        self._reach: tuple[Tensor, Tensor] | None = None
 
     @property
     def n_done(self) -> int:
@@ -86,7 +89,6 @@ class Wavefront:
             before_xy, before_labels = self._user_seen[number]
             labels = torch.cat([before_labels, cloud.labels[visible]])
             self._user_seen[number] = torch.cat([before_xy, xy[visible]]), labels
-        self._known = torch.cat([self._known, cloud.points[cloud.labels == 1]])
 
     def decode_marks(self, marks: Marks) -> None:
         """Decode the user's own prompt in its own picture."""
@@ -134,8 +136,13 @@ class Wavefront:
         best: tuple[float, Tensor] | None = None
         for logits, iou in _candidates(masks):
             mask = logits > 0
-            agreement = _hit(mask, known) * (1 - _hit(mask, negative)) * self._near(number, mask)
-            if agreement >= LEAST_AGREEMENT and (best is None or agreement * iou > best[0]):
+            near = self._near(number, mask)
+            agreement = _hit(mask, known) * (1 - _hit(mask, negative)) * near
+            if (
+                near >= LEAST_NEAR
+                and agreement >= LEAST_AGREEMENT
+                and (best is None or agreement * iou > best[0])
+            ):
                 best = agreement * iou, mask
         if best is not None:
             score, mask = best
@@ -184,7 +191,12 @@ class Wavefront:
 
     def _spread(self, cloud: Float[Tensor, "n 3"]) -> None:
         """Let points inside an accepted mask prompt the views that wait."""
-        self._known = torch.cat([self._known, cloud])
+        cloud = cloud[self._within_reach(cloud)]
+        self._cloud = torch.cat([self._cloud, cloud])
+        if len(self._cloud) >= POINTS_FOR_A_BOX:
+            low, high = torch.quantile(self._cloud, torch.tensor([TAIL, 1 - TAIL]), dim=0)
+            margin = REACH * (high - low).max()
+            self._reach = low - margin, high + margin
         seen = sightings(self._field, [self._cameras[number] for number in self._waiting], cloud)
         for number, xy, visible in zip(self._waiting, seen.xy, seen.visible, strict=True):
             self._spread_seen[number] = torch.cat([self._spread_seen[number], xy[visible]])
@@ -215,10 +227,14 @@ class Wavefront:
         points = self._view_points(number, mask)
         if not len(points) or not len(self._accepted):
             return 1.0 if bool(mask.any()) else 0.0
-        low, high = self._known.amin(0), self._known.amax(0)
-        margin = REACH * (high - low).max()
-        near = ((points >= low - margin) & (points <= high + margin)).all(-1)
-        return float(near.float().mean())
+        return float(self._within_reach(points).float().mean())
+
+    def _within_reach(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, "n"]:
+        """Points that lie where the object may reach, as far as accepted masks tell."""
+        if self._reach is None:
+            return torch.ones(len(points), dtype=torch.bool)
+        low, high = self._reach
+        return ((points >= low) & (points <= high)).all(-1)
 
 
 def _candidates(masks: Masks) -> list[tuple[Tensor, float]]:

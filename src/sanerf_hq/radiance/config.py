@@ -70,7 +70,7 @@ class RadianceConfig:
 
 PRESETS: dict[str, RadianceConfig] = {
     "draft": RadianceConfig(
-        grid=GridConfig(log2_table=16, finest=1024), steps=600, samples=32768, march_step=4.0 / 512.0
+        grid=GridConfig(log2_table=16, finest=1024), steps=800, samples=32768, march_step=4.0 / 512.0
     ),
     "standard": RadianceConfig(steps=2300, samples=32768),
     "paper": RadianceConfig(
