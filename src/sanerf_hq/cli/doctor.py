@@ -158,12 +158,25 @@ def cache_folder() -> Finding:
 def segmenters() -> list[Finding]:
     """Each segmenter: ready, or how to get its weights."""
     return [
+        _compact(),
         Finding("segmenter grabcut", "ok", "needs no weights: a baseline that sees colours alone"),
         Finding("segmenter masks:FOLDER", "ok", "takes your own mask images, one a view"),
         Finding("segmenter truth", "ok", "takes a scene's own instance images, for measuring"),
         _weights("sam"),
         _weights("sam_hq"),
     ]
+
+
+def _compact() -> Finding:
+    """Whether the shipped weights load."""
+    from sanerf_hq.errors import InputError
+    from sanerf_hq.segmenters import load_segmenter
+
+    try:
+        load_segmenter("compact")
+    except InputError as error:
+        return Finding("segmenter compact", "broken", f"{error}; or install sanerf-hq again with pip")
+    return Finding("segmenter compact", "ok", "its weights are part of the package")
 
 
 def _weights(kind: Literal["sam", "sam_hq"]) -> Finding:

@@ -119,7 +119,7 @@ def _masks(logits: Float[Tensor, "k low low"], scores: Float[Tensor, "k"], lette
     order = scores.argsort(descending=True, stable=True)
     low_res = logits[order]
     return Masks(
-        mask_logits=letterbox.to_photo(low_res).cpu(),
+        mask_logits=letterbox.to_photo(low_res),
         iou_predictions=scores[order].clamp(0, 1).cpu(),  # the head is linear and may leave [0, 1]
         low_res_logits=low_res.cpu(),
     )

@@ -56,11 +56,17 @@ class Letterbox:
         return xy * xy.new_tensor([columns / self.width, rows / self.height])
 
     def to_photo(self, low_res: Float[Tensor, "k low low"]) -> Float[Tensor, "k h w"]:
-        """Logits over the whole square, of any resolution, to the photo's pixels."""
+        """Logits over the whole square, of any resolution, to the photo's pixels; on the CPU."""
         rows, columns = self.inner
-        square = _resized(low_res[None], (self.side, self.side))
-        return _resized(square[..., :rows, :columns], (self.height, self.width))[0]
+        photos = torch.empty(len(low_res), self.height, self.width)
+        for mask, photo in zip(low_res.cpu().numpy(), photos, strict=True):
+            square = _resized(mask, self.side, self.side)
+            photo.copy_(torch.from_numpy(_resized(square[:rows, :columns], self.height, self.width)))
+        return photos
 
 
-def _resized(maps: Float[Tensor, "1 k h w"], size: tuple[int, int]) -> Float[Tensor, "1 k rows columns"]:
-    return torch.nn.functional.interpolate(maps, size, mode="bilinear", align_corners=False)
+def _resized(plane: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Bilinear, not averaged where it shrinks; OpenCV does in 1 ms what takes torch 10."""
+    import cv2
+
+    return cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR)

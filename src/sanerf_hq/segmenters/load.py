@@ -15,6 +15,7 @@ from sanerf_hq.segmenters.sam import load_sam
 from sanerf_hq.segmenters.sam_hq import load_sam_hq
 
 CHOICES = {
+    "compact[:FOLDER]": "a small promptable model of our own, shipped in the package",
     "grabcut": "colours alone, no weights: a baseline",
     "sam[:base|large|huge|HUB_ID|FOLDER]": "Segment Anything",
     "sam_hq[:base|large|huge|HUB_ID|FOLDER]": "Segment Anything in High Quality",
@@ -40,8 +41,12 @@ def load_segmenter(spec: str, scene: Scene | None = None, device: str = "cpu") -
     kind, colon, where = spec.partition(":")
     if colon and not where:
         raise InputError(f"segmenter {spec!r} ends with a colon; say what comes after it, or leave it out")
-    if kind in ("sam", "sam_hq"):
+    if kind in ("compact", "sam", "sam_hq"):
         checked = _checked_device(device)
+        if kind == "compact":
+            from sanerf_hq.segmenters.compact.segmenter import load_compact
+
+            return load_compact(where, checked)
         return load_sam(where, checked) if kind == "sam" else load_sam_hq(where, checked)
     if spec == "grabcut":
         return GrabCut()

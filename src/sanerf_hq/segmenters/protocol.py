@@ -66,7 +66,7 @@ class Masks:
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """The contract that sam, sam_hq and grabcut fulfil."""
+    """The contract that compact, sam, sam_hq and grabcut fulfil."""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,1 @@
+"""A promptable model of our own, small enough to be shipped."""

@@ -1,0 +1,129 @@
+"""Generated pictures: the same for the same seed, of things with truth; prompts that fit their things."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from support.paths import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+from compact_data.batches import Pictures, make_batch
+from compact_data.losses import mask_loss, overlap
+from compact_data.prompting import boxes_of, first_prompts, next_clicks
+from compact_data.solids import FAMILIES
+from compact_data.training import Training, step
+from generate_compact import generate
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    generate(folder, seed=3, first=0, count=6)
+    return folder
+
+
+def test_a_picture_depends_on_its_seed_and_number_alone(folder: Path, tmp_path: Path):
+    generate(tmp_path, seed=3, first=0, count=2)
+    for name in ("000000.jpg", "000000.png", "000001.png"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_what_is_there_is_kept(folder: Path):
+    before = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
+    generate(folder, seed=3, first=0, count=6)
+    assert before == {file: file.stat().st_mtime_ns for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("family", [family for family, _ in FAMILIES], ids=lambda family: family.__name__)
+def test_solids_are_whole(family):
+    for seed in range(5):
+        mesh = family(np.random.default_rng(seed))
+        assert np.isfinite(mesh.vertices).all()
+        assert mesh.faces.max() < len(mesh.vertices)
+        assert len(mesh.parts) == len(mesh.faces)
+        assert np.linalg.norm(mesh.normals, axis=1).max() < 1.001
+        assert 0.05 < np.ptp(mesh.vertices, axis=0).max() < 6
+
+
+def test_a_batch_asks_for_things_that_are_there(folder: Path):
+    rng = np.random.default_rng(0)
+    batch = make_batch(rng, Pictures([folder]), 3, 4, 64)
+    assert batch.pixels.shape == (3, 3, 64, 64)
+    assert batch.levels.shape == (12, 3, 32, 32)
+    part, whole, group = batch.levels.unbind(1)
+    assert (part <= whole).all()
+    assert (whole <= group).all()
+    inside = batch.inside.repeat_interleave(4, 0)
+    assert not batch.levels.bool()[:, 2][~inside].any()
+    cells = (batch.clicks / 2).long()
+    assert all(part[i, y, x] for i, (x, y) in enumerate(cells.tolist()))
+
+
+def test_prompts_lie_where_they_say(folder: Path):
+    rng = np.random.default_rng(1)
+    batch = make_batch(rng, Pictures([folder]), 3, 4, 64)
+    for _ in range(20):
+        prompts = first_prompts(rng, batch.masks, batch.clicks, 64)
+        if prompts.points is None or prompts.labels is None:
+            assert prompts.boxes is not None
+            continue
+        cells = (prompts.points / 2).long().clamp(0, 31)
+        for mask, xy, labels in zip(batch.masks, cells, prompts.labels, strict=True):
+            assert [bool(mask[y, x]) for x, y in xy[1:].tolist()] == (labels[1:] == 1).tolist()
+
+
+def test_further_clicks_are_in_errors(folder: Path):
+    batch = make_batch(np.random.default_rng(2), Pictures([folder]), 2, 3, 64)
+    inside = batch.inside.repeat_interleave(3, 0)
+    wrong = -torch.ones_like(batch.masks)
+    points, labels = next_clicks(None, wrong, batch.masks, inside, 64)
+    assert (labels == 1).all()
+    cells = (points / 2).long()
+    assert all(mask[y, x] for mask, (x, y) in zip(batch.masks, cells.tolist(), strict=True))
+    everything = torch.ones_like(batch.masks)
+    points, labels = next_clicks(None, everything, batch.masks, inside, 64)
+    cells = (points / 2).long()
+    for mask, (x, y), label in zip(batch.masks, cells.tolist(), labels.tolist(), strict=True):
+        assert bool(mask[y, x]) == bool(label)
+
+
+def test_boxes_are_tight():
+    mask = torch.zeros(1, 32, 32)
+    mask[0, 4:9, 10:20] = 1
+    assert boxes_of(None, mask, 64).tolist() == [[20, 8, 40, 18]]
+
+
+def test_losses_of_right_and_wrong_answers():
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., 4:9, 4:9] = 1
+    inside = torch.ones(1, 16, 16, dtype=torch.bool)
+    right, wrong = (mask - 0.5) * 20, (0.5 - mask) * 20
+    assert mask_loss(right, mask, inside) < 0.01
+    assert mask_loss(torch.full_like(mask, -10.0), mask, inside) > 1
+    assert mask_loss(wrong, mask, inside) > mask_loss(torch.full_like(mask, -10.0), mask, inside)
+    assert overlap(right, mask, inside) == 1
+    assert overlap(wrong, mask, inside) == 0
+
+
+def test_a_checkpoint_goes_on_as_if_unbroken(folder: Path, tmp_path: Path):
+    pictures = Pictures([folder])
+    weights = []
+    for breaks in (False, True):
+        torch.manual_seed(0)
+        training = Training.begin(64, 1e-3)
+        for number in range(2):
+            batch = make_batch(np.random.default_rng(number), pictures, 1, 2, 64)
+            step(training, batch, np.random.default_rng(number), 2, 1e-3)
+            if breaks and number == 0:
+                training.save(tmp_path / "checkpoint.pt")
+                training = Training.begin(64, 1e-3)
+                training.load(tmp_path / "checkpoint.pt")
+        weights.append(training.mean.encoder.stem[0].weight.detach())
+        assert training.step == 2
+    assert torch.equal(*weights)

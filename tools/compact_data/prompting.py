@@ -1,0 +1,139 @@
+"""Prompts for training and validation: first ones by lot, further clicks where the last answer was wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from compact_data.batches import Rng, any_pixel, middle
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Prompts of one form for n things; None where the form has no such thing. In pixels of the square."""
+
+    points: Tensor | None = None
+    labels: Tensor | None = None
+    boxes: Tensor | None = None
+    masks: Tensor | None = None
+
+    @property
+    def is_lone_click(self) -> bool:
+        """Whether it may mean a part, an object or a group."""
+        return (
+            self.boxes is None
+            and self.masks is None
+            and self.points is not None
+            and self.points.shape[1] == 1
+        )
+
+    def with_clicks(self, points: Tensor, labels: Tensor) -> Prompts:
+        """One more click each."""
+        if self.points is None or self.labels is None:
+            return replace(self, points=points[:, None], labels=labels[:, None])
+        return replace(
+            self,
+            points=torch.cat([self.points, points[:, None]], 1),
+            labels=torch.cat([self.labels, labels[:, None]], 1),
+        )
+
+
+def first_prompts(rng: Rng, masks: Tensor, clicks: Tensor, side: int) -> Prompts:
+    """A click (most often), a box, both, several clicks at once, or a rough mask and a click."""
+    kind = rng.choice(["click", "box", "both", "clicks", "mask"], p=[0.5, 0.15, 0.1, 0.17, 0.08])
+    ones = torch.ones(len(masks), 1, dtype=torch.long)
+    lone = Prompts(clicks[:, None], ones)
+    if kind == "click":
+        return lone
+    if kind == "box":
+        return Prompts(boxes=boxes_of(rng, masks, side))
+    if kind == "both":
+        return replace(lone, boxes=boxes_of(rng, masks, side))
+    if kind == "mask":
+        return replace(lone, masks=_rough(rng, masks))
+    prompts = lone
+    scale = side / masks.shape[-1]
+    signs = np.r_[np.ones(rng.integers(0, 5)), np.zeros(rng.integers(0, 4))]
+    for sign in signs.tolist():
+        regions = [mask.numpy() > 0.5 if sign else _near(mask.numpy() > 0.5) for mask in masks]
+        found = np.stack([any_pixel(rng, region) for region in regions])
+        # Where a thing fills the picture there is nothing beside it: another click on it instead.
+        is_on = torch.tensor([bool(mask[y, x] > 0.5) for mask, (x, y) in zip(masks, found, strict=True)])
+        prompts = prompts.with_clicks((torch.from_numpy(found).float() + 0.5) * scale, is_on.long())
+    return prompts
+
+
+def _near(mask: np.ndarray) -> np.ndarray:
+    """What is beside a thing but not far off."""
+    size = max(5, int(0.5 * np.sqrt(mask.sum()))) | 1
+    around = cv2.dilate(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+    near = around & ~mask
+    return near if near.any() else ~mask if not mask.all() else mask
+
+
+def _rough(rng: Rng, masks: Tensor) -> Tensor:
+    """Masks as another view or a coarse model would give them: shifted, swollen, shrunk, torn, soft."""
+    rough = []
+    for mask in masks.numpy():
+        plane = mask.astype(np.uint8)
+        size = int(rng.integers(1, 8))
+        operation = cv2.dilate if rng.random() < 0.5 else cv2.erode
+        plane = operation(plane, np.ones((size, size), np.uint8))
+        shift = rng.normal(0, 2, 2)
+        plane = cv2.warpAffine(plane, np.array([[1, 0, shift[0]], [0, 1, shift[1]]]), plane.shape[::-1])
+        if rng.random() < 0.4:
+            x, y = rng.integers(0, plane.shape[0], 2)
+            reach = int(rng.integers(4, plane.shape[0] // 4))
+            plane[y : y + reach, x : x + reach] = rng.integers(0, 2)
+        soft = cv2.GaussianBlur(plane.astype(np.float32), (0, 0), rng.uniform(0.5, 3))
+        rough.append((soft - 0.5) * rng.uniform(6, 20))
+    return torch.from_numpy(np.stack(rough))[:, None].float()
+
+
+def boxes_of(rng: Rng | None, masks: Tensor, side: int) -> Tensor:
+    """Bounding boxes (n, 4), off by up to a tenth of their sides if there is chance."""
+    scale = side / masks.shape[-1]
+    boxes = []
+    for mask in masks.numpy() > 0.5:
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if not len(rows):
+            rows = columns = np.array([0])
+        box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], float)
+        if rng is not None:
+            extent = np.tile(box[2:] - box[:2], 2)
+            box += np.clip(rng.normal(0, 0.04, 4), -0.1, 0.1) * extent
+        boxes.append(np.clip(box * scale, 0, side))
+    return torch.from_numpy(np.stack(boxes)).float()
+
+
+def next_clicks(
+    rng: Rng | None, logits: Tensor, masks: Tensor, inside: Tensor, side: int
+) -> tuple[Tensor, Tensor]:
+    """A click (n, 2) in each answer's deeper error, in its middle or, now and then, anywhere; labels (n,).
+
+    Args:
+        rng: None: always the middle.
+        logits: (n, low, low) answers.
+        masks: (n, low, low) truth.
+        inside: (n, low, low) where there is picture.
+        side: Of the square.
+    """
+    scale = side / masks.shape[-1]
+    found, labels = [], []
+    for answer, mask, there in zip(logits.numpy() > 0, masks.numpy() > 0.5, inside.numpy(), strict=True):
+        missed, wrong = mask & ~answer, answer & ~mask & there
+        candidates = [(missed, 1), (wrong, 0)]
+        depths = [
+            cv2.distanceTransform(np.pad(r, 1).astype(np.uint8), cv2.DIST_L2, 3).max() for r, _ in candidates
+        ]
+        if max(depths) == 0:
+            candidates, depths = [(mask, 1)], [1.0]
+        region, label = candidates[int(np.argmax(depths))]
+        lot = rng is not None and rng.random() < 0.3
+        found.append(any_pixel(rng, region) if rng is not None and lot else middle(region))
+        labels.append(label)
+    return (torch.from_numpy(np.stack(found)).float() + 0.5) * scale, torch.tensor(labels)

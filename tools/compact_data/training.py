@@ -1,0 +1,145 @@
+"""A training's state and its step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compact_data.batches import Batch
+from compact_data.losses import Hints, answer_loss
+from compact_data.prompting import Prompts, first_prompts, next_clicks
+from compact_data.validation import ask
+from sanerf_hq.segmenters.compact.config import CompactConfig
+from sanerf_hq.segmenters.compact.encoder import Features
+from sanerf_hq.segmenters.compact.model import CompactModel
+
+ANCHORS = 24  # cells a picture whose kin is asked for
+MEAN_OVER = 400  # steps that the running mean of the weights looks back on
+FURTHER_CLICKS = ((0, 0.25), (1, 0.3), (2, 0.25), (4, 0.2))  # how many, how often
+
+
+@dataclass
+class Training:
+    """All that a checkpoint holds."""
+
+    model: CompactModel
+    mean: CompactModel
+    hints: Hints
+    optimiser: torch.optim.AdamW
+    step: int = 0
+
+    @classmethod
+    def begin(cls, side: int, rate: float) -> Training:
+        config = CompactConfig(side=side)
+        model = CompactModel(config)
+        mean = CompactModel(config)
+        mean.load_state_dict(model.state_dict())
+        for part in (model.encoder, mean.encoder):
+            part.to(memory_format=torch.channels_last)
+        hints = Hints(config.fine)
+        parameters = [*model.parameters(), *hints.parameters()]
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.02},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return cls(
+            model, mean.eval(), hints, torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+        )
+
+    def save(self, path: Path) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "mean": self.mean.state_dict(),
+            "hints": self.hints.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+        }
+        torch.save(state, path.with_suffix(".part"))
+        path.with_suffix(".part").rename(path)
+
+    def load(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.mean.load_state_dict(state["mean"])
+        self.hints.load_state_dict(state["hints"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step = state["step"]
+
+
+def step(
+    training: Training, batch: Batch, rng: np.random.Generator, per_image: int, rate: float
+) -> dict[str, float]:
+    """One step: encode once, answer first prompts and, some clicks later, corrected ones."""
+    model, side = training.model, training.model.config.side
+    features = model.encode(batch.pixels)
+    inside = batch.inside.repeat_interleave(per_image, 0)
+    prompts = first_prompts(rng, batch.masks, batch.clicks, side)
+    answer = ask(model, features, prompts)
+    loss, first = answer_loss(answer, batch, inside, prompts)
+    further = int(rng.choice([n for n, _ in FURTHER_CLICKS], p=[p for _, p in FURTHER_CLICKS]))
+    last = first
+    if further:
+        prompts = _corrected(model, features, prompts, answer.logits, batch, inside, further, rng)
+        correction, last = answer_loss(ask(model, features, prompts), batch, inside, prompts)
+        loss = loss + correction
+    anchors = _anchors(rng, features, batch)
+    hint = training.hints(model.maps, features, batch, anchors)
+
+    training.optimiser.zero_grad()
+    (loss + hint).backward()
+    parameters = [p for group in training.optimiser.param_groups for p in group["params"]]
+    norm = torch.nn.utils.clip_grad_norm_(parameters, 2.0)
+    for group in training.optimiser.param_groups:
+        group["lr"] = rate
+    training.optimiser.step()
+    training.step += 1
+    keep = min(1 - 1 / MEAN_OVER, training.step / (training.step + 10))
+    with torch.no_grad():
+        torch._foreach_lerp_(list(training.mean.parameters()), list(model.parameters()), 1 - keep)
+    return {
+        "loss": float(loss.detach()),
+        "hint": float(hint.detach()),
+        "first": float(first.mean()),
+        "last": float(last.mean()),
+        "norm": float(norm),
+    }
+
+
+@torch.no_grad()
+def _corrected(
+    model: CompactModel,
+    features: Features,
+    prompts: Prompts,
+    logits: Tensor,
+    batch: Batch,
+    inside: Tensor,
+    further: int,
+    rng: np.random.Generator,
+) -> Prompts:
+    """Prompts with further clicks, each where the answer before was wrong; it may go along as a mask."""
+    keeps_masks = rng.random() < 0.5
+    for n in range(further):
+        answered = logits[:, 0].detach()
+        clicks = next_clicks(rng, answered, batch.masks, inside, model.config.side)
+        prompts = replace(prompts.with_clicks(*clicks), masks=answered[:, None] if keeps_masks else None)
+        if n + 1 < further:
+            logits = ask(model, features, prompts).logits
+    return prompts
+
+
+def _anchors(rng: np.random.Generator, features: Features, batch: Batch) -> Tensor:
+    """Cells by lot, small objects as likely as large ones."""
+    grid = features.image.shape[-1]
+    step_ = batch.numbers.shape[-1] // grid
+    numbers = batch.numbers[:, step_ // 2 :: step_, step_ // 2 :: step_].flatten(1).numpy()
+    there = batch.inside[:, step_ // 2 :: step_, step_ // 2 :: step_].flatten(1).numpy()
+    chosen = []
+    for row, valid in zip(numbers, there, strict=True):
+        counts = np.bincount(row, minlength=256)
+        chance = valid / counts[row] ** 0.6
+        chosen.append(rng.choice(len(row), ANCHORS, p=chance / chance.sum()))
+    return torch.from_numpy(np.stack(chosen))
