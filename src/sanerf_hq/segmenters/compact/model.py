@@ -18,7 +18,7 @@ from transformers.models.sam.modeling_sam import SamFeedForward, SamPromptEncode
 
 from sanerf_hq.segmenters.compact.attention import NAME as FEW_TOKENS
 from sanerf_hq.segmenters.compact.config import CompactConfig
-from sanerf_hq.segmenters.compact.encoder import Encoder, Features
+from sanerf_hq.segmenters.compact.encoder import Block, Encoder, Features
 from sanerf_hq.segmenters.compact.prompt_maps import PromptMaps, sampled
 from sanerf_hq.segmenters.compact.upscale import Upscale
 
@@ -64,6 +64,7 @@ class CompactModel(nn.Module):
         self.maps = PromptMaps(width)
         self.point_image = nn.Linear(width, width)
         self.point_fine = nn.Linear(config.fine, width)
+        self.settle = Block(width, 7, widen=1)
         self.upscale = Upscale(width, config.fine, config.finest)
         self.kernels = nn.ModuleList(SamFeedForward(width, width, width // 4, 3) for _ in range(N_MASKS))
         self.iou_head = SamFeedForward(width, width, N_MASKS, 3)
@@ -109,7 +110,11 @@ class CompactModel(nn.Module):
         )
         queries, keys = self.transformer(tokens, image + dense + drawn, self._positions(n), None)
         kernels = torch.stack([kernel(queries[:, 0, 1 + i]) for i, kernel in enumerate(self.kernels)], 1)
-        logits = self.upscale(keys[:, 0], features.fine, features.finest, kernels)
+        # SAM's transformer has cells speak to tokens only; here they also hear of their neighbours.
+        grid = self.config.grid
+        cells = self.settle(keys[:, 0].unflatten(1, (grid, grid)).permute(0, 3, 1, 2))
+        cells = cells.permute(0, 2, 3, 1).flatten(1, 2)
+        logits = self.upscale(cells, features.fine, features.finest, kernels)
         return Answer(logits, self.iou_head(queries[:, 0, 0]))
 
     def _sparse(
