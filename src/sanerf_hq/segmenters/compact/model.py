@@ -25,6 +25,7 @@ from sanerf_hq.segmenters.compact.upscale import Upscale
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 N_MASKS = 4
+ALL, SINGLE, THREE = slice(None), slice(0, 1), slice(1, None)
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,12 @@ class Answer:
     """Masks of n prompts.
 
     Attributes:
-        logits: The single mask, then part, object and group, over the whole square.
+        logits: The single mask, then part, object and group, or those asked for, over the whole square.
         ious: Predicted IoU of each.
     """
 
-    logits: Float[Tensor, "n 4 low low"]
-    ious: Float[Tensor, "n 4"]
+    logits: Float[Tensor, "n k low low"]
+    ious: Float[Tensor, "n k"]
 
 
 class CompactModel(nn.Module):
@@ -80,6 +81,7 @@ class CompactModel(nn.Module):
         labels: Int64[Tensor, "n points"] | None = None,
         boxes: Float[Tensor, "n 4"] | None = None,
         masks: Float[Tensor, "n 1 low low"] | None = None,
+        which: slice = ALL,
     ) -> Answer:
         """Masks of n prompts of one form.
 
@@ -89,6 +91,7 @@ class CompactModel(nn.Module):
             labels: 1 on the object, 0 beside it.
             boxes: x0, y0, x1, y1.
             masks: Earlier answers, as logits.
+            which: Of the four masks.
         """
         n = next(len(t) for t in (points, boxes, masks) if t is not None)
         each = n // len(features.image)
@@ -109,13 +112,13 @@ class CompactModel(nn.Module):
             None if boxes is None else boxes / cell,
         )
         queries, keys = self.transformer(tokens, image + dense + drawn, self._positions(n), None)
-        kernels = torch.stack([kernel(queries[:, 0, 1 + i]) for i, kernel in enumerate(self.kernels)], 1)
+        kernels = torch.stack([self.kernels[i](queries[:, 0, 1 + i]) for i in range(N_MASKS)[which]], 1)
         # SAM's transformer has cells speak to tokens only; here they also hear of their neighbours.
         grid = self.config.grid
         cells = self.settle(keys[:, 0].unflatten(1, (grid, grid)).permute(0, 3, 1, 2))
         cells = cells.permute(0, 2, 3, 1).flatten(1, 2)
         logits = self.upscale(cells, features.fine, features.finest, kernels)
-        return Answer(logits, self.iou_head(queries[:, 0, 0]))
+        return Answer(logits, self.iou_head(queries[:, 0, 0])[:, which])
 
     def _sparse(
         self,

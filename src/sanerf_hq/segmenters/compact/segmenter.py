@@ -14,7 +14,7 @@ from torch import Tensor
 from sanerf_hq.errors import InputError
 from sanerf_hq.segmenters.batches import LowResMasks, PromptBatch, decode_in_batches
 from sanerf_hq.segmenters.compact.encoder import Features
-from sanerf_hq.segmenters.compact.model import CONFIG, WEIGHTS, CompactModel
+from sanerf_hq.segmenters.compact.model import CONFIG, SINGLE, THREE, WEIGHTS, CompactModel
 from sanerf_hq.segmenters.letterbox import Letterbox
 from sanerf_hq.segmenters.protocol import DecoderPrompt, Embedding, Masks
 
@@ -75,9 +75,9 @@ class Compact:
                 points, labels = points.flatten(0, 1) + 0.5, labels.flatten(0, 1)
             boxes = None if boxes is None else boxes.flatten(0, 1) + 0.5
             lone = boxes is None and batch.input_masks is None and points is not None and points.shape[1] == 1
-            answer = self._model.decode(features, points, labels, boxes, batch.input_masks)
-            those = slice(1, None) if lone and not self._single else slice(0, 1)
-            return LowResMasks(answer.logits[:, those], answer.ious[:, those])
+            which = THREE if lone and not self._single else SINGLE
+            answer = self._model.decode(features, points, labels, boxes, batch.input_masks, which)
+            return LowResMasks(answer.logits, answer.ious)
 
         letterbox = Letterbox(self._model.config.side, embedding.height, embedding.width)
         return decode_in_batches(prompts, letterbox, self._model.config.side // 2, self._device, decoder)

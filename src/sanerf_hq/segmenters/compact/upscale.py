@@ -36,21 +36,24 @@ class Upscale(nn.Module):
     ) -> Float[Tensor, "n k g4 g4"]:
         """Masks as logits; skips are of b images, n / b prompts each."""
         grid = fine.shape[-1] // 2
-        each = len(cells) // len(fine)
-        skips = self.from_fine(_by_cell(fine, grid)), self.from_finest(_by_cell(finest, grid))
-        near, nearest = (skip.repeat_interleave(each, 0) if each > 1 else skip for skip in skips)
-        children = F.relu(self.norm(_grown(cells, self.grow, near)))
-        pixels = _grown(children, self.regrow, nearest).relu_()
-        return _laid_out(pixels @ kernels.transpose(1, 2), grid)
+        children = _grown(cells, self.grow, _by_cell(fine, grid), self.from_fine)
+        pixels = _grown(F.relu(self.norm(children)), self.regrow, _by_cell(finest, grid), self.from_finest)
+        return _laid_out(pixels.relu_() @ kernels.transpose(1, 2), grid)
 
 
 def _grown(
-    parents: Float[Tensor, "n parents before"], grow: nn.Linear, skip: Float[Tensor, "n children after"]
+    parents: Float[Tensor, "n parents before"],
+    grow: nn.Linear,
+    skip: Float[Tensor, "b children c"],
+    from_skip: nn.Linear,
 ) -> Float[Tensor, "n children after"]:
-    """Every parent's children, added to the skip in the product itself: these are the largest arrays."""
-    n, after = skip.shape[0], skip.shape[2]
-    rows = torch.addmm(skip.reshape(-1, CHILDREN * after), parents.flatten(0, 1), grow.weight.t())
-    return rows.reshape(n, -1, after)
+    """What every parent gives its four children, and what these have of their own, in one product."""
+    n, count, _ = parents.shape
+    beside = skip.reshape(len(skip), count, -1).repeat_interleave(n // len(skip), 0)
+    weight = torch.cat([grow.weight.t(), torch.block_diag(*[from_skip.weight.t()] * CHILDREN)])
+    both = torch.cat([parents, beside], 2).flatten(0, 1)
+    rows = torch.addmm(from_skip.bias.repeat(CHILDREN), both, weight)
+    return rows.reshape(n, CHILDREN * count, -1)
 
 
 def _by_cell(x: Float[Tensor, "n c h w"], grid: int) -> Float[Tensor, "n pixels c"]:
