@@ -60,7 +60,7 @@ def test_clicks_draw_what_is_like_them_and_boxes_their_inside():
     labels = torch.tensor([[1, 0], [1, 1]])
     box = torch.tensor([[1.0, 1.0, 3.0, 4.0], [0.0, 0.0, 6.0, 6.0]])
     found = drawn(maps, clicks, labels, box)
-    alike, unlike, on, beside, inside = found.unbind(1)
+    alike, unlike, on, beside, inside, within, beyond = found.unbind(1)
     bias = float(maps.bias) / -FAR
     assert torch.allclose(alike[0, :, :3], torch.tensor(bias), atol=1e-4)
     assert (alike[0, :, 3:] < bias).all()
@@ -72,9 +72,14 @@ def test_clicks_draw_what_is_like_them_and_boxes_their_inside():
     assert inside[0, 1:4, 1:3].eq(1).all()
     assert inside[0].sum() == pytest.approx(6, abs=1e-4)
     assert inside[1].eq(1).all()
+    assert torch.allclose(within[0, :, :3], torch.tensor(bias), atol=1e-4)
+    assert (within[0, :, 3:] < bias).all()
+    assert torch.allclose(beyond[0, :, 3:], torch.tensor(bias), atol=1e-4)  # the box ends where these begin
+    assert (beyond[1] == -1).all()  # beyond the second box there is no image
 
 
 def test_without_clicks_nothing_is_alike():
     found = drawn(PromptMaps(8), None, None, torch.tensor([[0.0, 0.0, 3.0, 3.0]]))
     assert (found[:, :2] == -1).all()
+    assert (found[:, 5:] > -1).any()
     assert (found[:, 2:4] == 0).all()

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from compact_data.batches import Batch
 from compact_data.losses import Hints, answer_loss
+from compact_data.orthogonal import Orthogonal
 from compact_data.prompting import Prompts, first_prompts, next_clicks
 from compact_data.validation import ask
 from sanerf_hq.segmenters.compact.config import CompactConfig
@@ -19,6 +20,7 @@ from sanerf_hq.segmenters.compact.model import CompactModel
 
 ANCHORS = 24  # cells a picture whose kin is asked for
 MEAN_OVER = 400  # steps that the running mean of the weights looks back on
+DECAY = 0.02
 FURTHER_CLICKS = ((0, 0.25), (1, 0.3), (2, 0.25), (4, 0.2))  # how many, how often
 
 
@@ -29,7 +31,7 @@ class Training:
     model: CompactModel
     mean: CompactModel
     hints: Hints
-    optimiser: torch.optim.AdamW
+    optimisers: dict[str, torch.optim.Optimizer]
     step: int = 0
 
     @classmethod
@@ -41,21 +43,24 @@ class Training:
         for part in (model.encoder, mean.encoder):
             part.to(memory_format=torch.channels_last)
         hints = Hints(config.fine)
-        parameters = [*model.parameters(), *hints.parameters()]
-        groups = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.02},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        return cls(
-            model, mean.eval(), hints, torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
-        )
+        matrices, others, plain = _kinds(model, hints)
+        groups = [{"params": others, "weight_decay": DECAY}, {"params": plain, "weight_decay": 0.0}]
+        optimisers = {
+            "orthogonal": Orthogonal(matrices, rate, DECAY),
+            "adam": torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True),
+        }
+        return cls(model, mean.eval(), hints, optimisers)
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return [*self.model.parameters(), *self.hints.parameters()]
 
     def save(self, path: Path) -> None:
         state = {
             "model": self.model.state_dict(),
             "mean": self.mean.state_dict(),
             "hints": self.hints.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "step": self.step,
         }
         torch.save(state, path.with_suffix(".part"))
@@ -66,8 +71,20 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.mean.load_state_dict(state["mean"])
         self.hints.load_state_dict(state["hints"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
         self.step = state["step"]
+
+
+def _kinds(model: CompactModel, hints: Hints) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Parameters: matrices and convolutions that mix channels; others that may decay; biases and scales."""
+    mixing = []
+    for module in model.modules():
+        if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1):
+            mixing.append(module.weight)
+    known = {id(weight) for weight in mixing}
+    rest = [p for p in [*model.parameters(), *hints.parameters()] if id(p) not in known]
+    return mixing, [p for p in rest if p.ndim > 1], [p for p in rest if p.ndim <= 1]
 
 
 def step(
@@ -89,13 +106,14 @@ def step(
     anchors = _anchors(rng, features, batch)
     hint = training.hints(model.maps, features, batch, anchors)
 
-    training.optimiser.zero_grad()
+    for parameter in training.parameters:
+        parameter.grad = None
     (loss + hint).backward()
-    parameters = [p for group in training.optimiser.param_groups for p in group["params"]]
-    norm = torch.nn.utils.clip_grad_norm_(parameters, 2.0)
-    for group in training.optimiser.param_groups:
-        group["lr"] = rate
-    training.optimiser.step()
+    norm = torch.nn.utils.clip_grad_norm_(training.parameters, 2.0)
+    for optimiser in training.optimisers.values():
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        optimiser.step()
     training.step += 1
     keep = min(1 - 1 / MEAN_OVER, training.step / (training.step + 10))
     with torch.no_grad():
