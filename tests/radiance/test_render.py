@@ -49,10 +49,10 @@ def test_cells_fall_asleep_and_are_woken() -> None:
     grid = Occupancy.full(4, level=0.01)
     assert grid.fraction() == 1.0
     point = torch.tensor([[0.9, 0.1, 0.6]])
-    grid.see(point, torch.tensor([0.8]))
+    cell = grid.cells_of(point)
+    grid.see(cell, torch.tensor([0.8]))
     grid.fade(0.5, threshold=0.006)
     assert grid.occupied.nonzero().tolist() == [[3, 0, 2]]
-    cell = grid.cells_of(point)
     inside = grid.points_in(cell, torch.Generator().manual_seed(0))
     assert grid.cells_of(inside).equal(cell)
 

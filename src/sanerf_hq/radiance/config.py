@@ -54,8 +54,10 @@ class RadianceConfig:
     """Training starts with samples this many times ``march_step`` apart, while all of space is fog."""
     candidates: float = 28.0
     """Samples a ray that the spacing is adapted to while surfaces form."""
+    parts: float = 4.0
+    """Samples that a cell's interval is divided into where it carries all of a ray's weight."""
     distortion: float = 0.3
-    """Weight of the distortion loss, which clears fog."""
+    """Weight of the distortion loss, which carves fog away."""
     near_scale: float = 1.0
     """Density grows ever less freely, with the square of the distance, nearer to a camera than this."""
 

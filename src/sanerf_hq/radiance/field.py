@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,13 +12,13 @@ from torch import Tensor
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera, Rays, WorldTransform
-from sanerf_hq.kernels import MarchConfig, accumulate, ray_march
+from sanerf_hq.kernels import accumulate
 from sanerf_hq.radiance.clearance import Clearance
 from sanerf_hq.radiance.config import GridConfig, RadianceConfig
 from sanerf_hq.radiance.home import Home
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
-from sanerf_hq.radiance.render import PackedSamples, shade
+from sanerf_hq.radiance.render import shade
 from sanerf_hq.radiance.surfaces import SurfaceSamples, strongest
 from sanerf_hq.radiance.trace import Traced, trace
 from sanerf_hq.runs import (
@@ -33,9 +33,8 @@ from sanerf_hq.runs import (
 )
 
 RAYS_A_CHUNK = 16384
-CAPACITY = 1 << 24
 OPAQUE = 0.5
-FORMAT = "1"
+FORMAT = "2"
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,7 @@ class RadianceField:
         config: What it was trained with.
         spacing: Sample spacing it is rendered with, in units of ``config.march_step``.
         clearance: Where space is known to be empty.
+        closed: Whether every ray ends in the scene: its photos have no transparency.
         home: The run and scene it belongs to; None for a field that was read from a file alone.
     """
 
@@ -73,6 +73,7 @@ class RadianceField:
     config: RadianceConfig
     spacing: float
     clearance: Clearance
+    closed: bool
     home: Home | None = None
 
     def at_home(self) -> Home:
@@ -161,11 +162,10 @@ class RadianceField:
         """What rays meet, and the rays in the field's coordinates."""
         inside = self.world.rays_to_field(rays).to(self.device)
         starts = self.clearance.starts(inside)
-        origins = inside.origins + starts[:, None] * inside.directions
-        march = MarchConfig(step=self.config.march_step * self.spacing)
-        jitter = torch.full((len(rays),), 0.5, device=self.device)
-        marched = ray_march(origins, inside.directions, jitter, self.occupancy.occupied, march, CAPACITY)
-        return trace(self.network, PackedSamples.of(marched).moved(starts)), inside
+        moved = replace(inside, origins=inside.origins + starts[:, None] * inside.directions)
+        step = self.config.march_step * self.spacing
+        traced = trace(self.network, self.occupancy, moved, step, self.config.parts, self.closed)
+        return replace(traced, samples=traced.samples.moved(starts)), inside
 
     def _rows(self, traced: Traced, inside: Rays, background: tuple[float, float, float]) -> Tensor:
         """Red, green, blue, depth, opacity of each ray."""
@@ -201,6 +201,7 @@ def save_field(field: RadianceField, path: Path) -> None:
         "config": json.dumps(asdict(field.config)),
         "world": json.dumps([*field.world.center, field.world.scale]),
         "spacing": repr(field.spacing),
+        "closed": json.dumps(field.closed),
     }
     write_tensors(path, tensors, about)
 
@@ -225,8 +226,11 @@ def load_field(path: Path, device: str = "cpu") -> RadianceField:
         )
         occupancy = Occupancy(**under_prefix("occupancy", file.tensors))
         spacing = float(file.metadata["spacing"])
+        closed = json.loads(file.metadata["closed"]) is True
         clearance = Clearance(**under_prefix("clearance", file.tensors))
         world = WorldTransform((center[0], center[1], center[2]), scale)
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         raise DamagedFile(f"{path} is no radiance field of this version; train the scene again") from error
-    return RadianceField(network.eval().requires_grad_(False), occupancy, world, config, spacing, clearance)
+    return RadianceField(
+        network.eval().requires_grad_(False), occupancy, world, config, spacing, clearance, closed
+    )

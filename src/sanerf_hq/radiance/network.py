@@ -2,6 +2,9 @@
 
     [log σ, g] = density(grid(x)),   c = colour(g, SH(d))
 
+Densities are per unit of *contracted* length, so that fog, before anything is learnt, is as thick near the
+cameras as in the distance: per unit of true length the distance would be opaque from the start.
+
 ``shading="ray"`` composites g along the ray and calls the colour network once (the release's way);
 ``shading="sample"`` calls it for every sample and composites colours (Eq. 1 to the letter).
 """
@@ -16,8 +19,8 @@ from sanerf_hq.kernels import HashGridLayout, hash_grid, hash_grid_layout
 from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.harmonics import SH_CHANNELS, spherical_harmonics
 
-LOG_DENSITY_MAX = 12.0
-INITIAL_LOG_DENSITY = -3.0
+LOG_DENSITY_MAX = 8.0
+INITIAL_LOG_DENSITY = 0.0
 
 
 class RadianceNetwork(nn.Module):
@@ -62,7 +65,7 @@ class RadianceNetwork(nn.Module):
     def geometry(
         self, encoding: Float[Tensor, "n_points n_encoding"]
     ) -> tuple[Float[Tensor, "n_points"], Float[Tensor, "n_points n_geometry"]]:
-        """Density (per field unit) and geometry features from the grid's features."""
+        """Density (per unit of contracted length) and geometry features from the grid's features."""
         out = self.density(encoding)
         log_density = out[:, 0].float() + INITIAL_LOG_DENSITY
         return bounded_exp(log_density), out[:, 1:]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from sanerf_hq.geometry import from_unit, uncontract
@@ -51,14 +51,14 @@ class Occupancy:
     def side(self) -> int:
         return self.levels.shape[0]
 
-    def cells_of(self, unit_points: Float[Tensor, "n 3"]) -> Tensor:
+    def cells_of(self, unit_points: Float[Tensor, "n 3"]) -> Int64[Tensor, "n"]:
         """Flat index of the cell that holds each point of [0, 1]³."""
         i, j, k = (unit_points * self.side).long().clamp_(0, self.side - 1).unbind(-1)
         return (i * self.side + j) * self.side + k
 
-    def see(self, unit_points: Float[Tensor, "n 3"], weights: Float[Tensor, "n"]) -> None:
-        """Remember the weights that samples were given."""
-        self.levels.view(-1).scatter_reduce_(0, self.cells_of(unit_points), weights, "amax")
+    def see(self, cells: Int64[Tensor, "n"], weights: Float[Tensor, "n"]) -> None:
+        """Remember the weights that were found in cells."""
+        self.levels.view(-1).scatter_reduce_(0, cells, weights, "amax")
 
     def fade(self, decay: float, threshold: float) -> None:
         """Let memories fade by ``decay`` and decide anew which cells are sampled."""

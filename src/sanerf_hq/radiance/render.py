@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, Int32
+from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor
 
 from sanerf_hq.kernels import RaySamples, accumulate, render_weights
@@ -33,7 +33,9 @@ class PackedSamples:
 
     @property
     def deltas(self) -> Float[Tensor, "n_samples"]:
-        return self.t_ends - self.t_starts
+        """Length of each interval in contracted space, which densities are per unit of."""
+        reach = (4 * self.unit_points - 2).abs().amax(-1).clamp_min(1.0)
+        return (self.t_ends - self.t_starts) * (2.0 - reach).square()
 
     @property
     def middles(self) -> Float[Tensor, "n_samples"]:
@@ -45,6 +47,11 @@ class PackedSamples:
         return PackedSamples(
             samples.unit_points, samples.ray_indices, samples.t_starts, samples.t_ends, samples.packed_info
         )
+
+    def last(self) -> Int64[Tensor, "n_closed"]:
+        """The last sample of each ray that has any."""
+        first, count = self.packed_info.long().unbind(-1)
+        return (first + count - 1)[count > 0]
 
     def moved(self, starts: Float[Tensor, "n_rays"]) -> PackedSamples:
         """The same samples, counted from ``starts`` before their rays' origins."""
@@ -84,30 +91,58 @@ class Composited:
     weights: Float[Tensor, "n_samples"]
 
 
+def light_before(samples: PackedSamples, weights: Float[Tensor, "n_samples"]) -> Float[Tensor, "n_samples"]:
+    """T_k = 1 - Σ_{j<k} w_j: the share of light that reaches each sample."""
+    before = torch.zeros(weights.shape[0] + 1, dtype=torch.float64, device=weights.device)
+    before[1:] = weights.double().cumsum(0)
+    first = samples.packed_info[:, 0].long()[samples.ray_indices.long()]
+    return (1 - (before[:-1] - before[first])).clamp_min(0).float()
+
+
+@torch.no_grad()
+def light_left(samples: PackedSamples, sigmas: Float[Tensor, "n_samples"]) -> Float[Tensor, "n_samples"]:
+    """T_k of each sample by the densities before it."""
+    return light_before(samples, render_weights(sigmas, samples.deltas, samples.packed_info))
+
+
+def close(
+    weights: Float[Tensor, "n_samples"], samples: PackedSamples, share: float
+) -> Float[Tensor, "n_samples"]:
+    """The same weights, but that the last sample of each ray takes a share of the light that is left.
+
+    In a photo without transparency every ray ends somewhere. Were all that gets through mixed with a drawn
+    colour, each hole behind a thin surface would thicken whatever lies before it: in the end, fog.
+    """
+    n_rays = samples.packed_info.shape[0]
+    total = torch.zeros(n_rays, device=weights.device).index_add(0, samples.ray_indices.long(), weights)
+    last = samples.last()
+    left = (1 - total[samples.ray_indices[last].long()]).clamp_min(0)
+    return weights.index_add(0, last, share * left)
+
+
 def composite(
     network: RadianceNetwork,
-    encoding: Float[Tensor, "n_samples n_encoding"],
+    sigmas: Float[Tensor, "n_samples"],
+    geometry: Float[Tensor, "n_samples n_geometry"],
     samples: PackedSamples,
     directions: Float[Tensor, "n_rays 3"],
     shading: str,
-    growth: Float[Tensor, "n_samples"],
+    closing: float,
 ) -> Composited:
-    """Volume-render encoded samples; differentiable in the encoding and the networks.
+    """Volume-render samples; differentiable in densities, geometry features and the colour network.
 
     Args:
-        network: Density and colour.
-        encoding: The grid's features of the samples.
+        network: For the colour.
+        sigmas: Density of each sample.
+        geometry: Geometry features of each.
         samples: Where they are.
         directions: Of the rays.
         shading: :attr:`RadianceConfig.shading`.
-        growth: How freely density may grow at each sample, in [0, 1]; it may always shrink.
+        closing: Share of the light that is left over which the last sample of each ray takes.
     """
-    with autocast(encoding.device):
-        sigmas, geometry = network.geometry(encoding)
-    if sigmas.requires_grad:
-        # Descent makes density grow where its gradient is negative.
-        sigmas.register_hook(lambda grad: torch.where(grad < 0, grad * growth, grad))
     weights = render_weights(sigmas, samples.deltas, samples.packed_info)
+    if closing > 0:
+        weights = close(weights, samples, closing)
     return shade(network, samples, geometry, weights, directions, shading)
 
 

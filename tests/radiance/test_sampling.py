@@ -1,0 +1,91 @@
+"""Training samples: what is hidden is left out, what carries weight is divided, fog is only ever carved."""
+
+from __future__ import annotations
+
+import torch
+
+from sanerf_hq.geometry import Rays, contract, to_unit
+from sanerf_hq.kernels import distortion, render_weights
+from sanerf_hq.radiance.render import PackedSamples, close, light_left
+from sanerf_hq.radiance.sampling import carving, choose_samples
+
+
+def rays_and_candidates(counts: list[int], length: float = 0.1) -> tuple[Rays, PackedSamples]:
+    """Rays along +x from (-2, 0, 0), each with so many intervals one behind the other from t = 1."""
+    n_rays, n = len(counts), sum(counts)
+    origins = torch.tensor([-2.0, 0.0, 0.0]).expand(n_rays, 3).contiguous()
+    directions = torch.tensor([1.0, 0.0, 0.0]).expand(n_rays, 3).contiguous()
+    owner = torch.arange(n_rays).repeat_interleave(torch.tensor(counts))
+    firsts = torch.tensor([0, *counts]).cumsum(0)[:-1]
+    t_starts = 1 + (torch.arange(n) - firsts[owner]) * length
+    middles = t_starts + length / 2
+    points = to_unit(contract(origins[owner] + middles[:, None] * directions[owner]))
+    info = torch.stack([firsts, torch.tensor(counts)], -1).int()
+    packed = PackedSamples(points, owner.int(), t_starts, t_starts + length, info)
+    return Rays(origins, directions, torch.ones(n_rays)), packed
+
+
+def test_transmittance_is_what_the_samples_before_leave() -> None:
+    _, samples = rays_and_candidates([3, 0, 2])
+    sigmas = torch.tensor([1.0, 5.0, 2.0, 0.0, 7.0])
+    thickness = sigmas * samples.deltas
+    expected = [1.0, thickness[0], thickness[0] + thickness[1], None, thickness[3]]
+    light = light_left(samples, sigmas)
+    for got, before in zip(light[[1, 2, 4]], [expected[1], expected[2], expected[4]], strict=True):
+        assert torch.isclose(got, torch.exp(-torch.as_tensor(before)), atol=1e-5)
+    assert light[[0, 3]].tolist() == [1.0, 1.0]
+
+
+def test_hidden_candidates_are_left_out_and_heavy_ones_divided() -> None:
+    rays, candidates = rays_and_candidates([4, 0, 3])
+    sigmas = torch.tensor([0.0, 1e4, 3.0, 3.0, 0.0, 0.0, 0.0])
+    packed = choose_samples(candidates, rays, sigmas, 4.0, torch.Generator().manual_seed(0))
+    assert packed.packed_info.tolist() == [[0, 5], [5, 0], [5, 3]]
+    assert torch.allclose(packed.t_ends[1:5], torch.tensor([1.125, 1.15, 1.175, 1.2]))
+    assert torch.allclose(packed.t_starts[2:5], packed.t_ends[1:4])  # no gap, no overlap
+    x = 4 * packed.unit_points[:, 0] - 2 + 2  # this near nothing is contracted: the ray's t
+    assert bool(((x >= packed.t_starts - 1e-5) & (x <= packed.t_ends + 1e-5)).all())
+
+
+def test_no_candidate_gives_no_sample() -> None:
+    rays, candidates = rays_and_candidates([0, 0])
+    packed = choose_samples(candidates, rays, torch.zeros(0), 4.0, torch.Generator())
+    assert packed.packed_info.tolist() == [[0, 0], [0, 0]]
+
+
+def test_carving_is_the_shrinking_half_of_the_distortion_gradient() -> None:
+    _, samples = rays_and_candidates([6, 5])
+    sigmas = torch.tensor([2.0, 0.1, 0.1, 9.0, 20.0, 1.0, 0.5, 30.0, 0.0, 0.2, 4.0])
+    leaf = sigmas.clone().requires_grad_()
+    weights = render_weights(leaf, samples.deltas, samples.packed_info)
+    starts, ends = (t / (1 + t) for t in (samples.t_starts, samples.t_ends))
+    mean = distortion(weights, starts, ends, samples.packed_info).mean()
+    mean.backward()
+    gradient, spread = carving(sigmas, samples, 0.0)
+    assert leaf.grad is not None
+    assert bool((leaf.grad < 0).any())
+    assert torch.allclose(gradient, leaf.grad.clamp_min(0))
+    assert torch.isclose(spread, mean.detach())
+
+
+def test_lengths_are_contracted_ones() -> None:
+    # Around x = 4, far outside the unit cube, dx of contracted length is dx / x².
+    points = torch.tensor([[3.9, 0.3, 0.1], [4.1, 0.3, 0.1]])
+    middle = to_unit(contract(points.mean(0, keepdim=True)))
+    t = torch.tensor([5.9]), torch.tensor([6.1])
+    samples = PackedSamples(middle, torch.zeros(1).int(), *t, torch.tensor([[0, 1]]).int())
+    true = (contract(points[1]) - contract(points[0]))[0]
+    assert torch.isclose(samples.deltas[0], true, rtol=1e-2)
+
+
+def test_what_is_closed_stops_all_light_or_a_share_of_it() -> None:
+    _, samples = rays_and_candidates([3, 0, 2])
+    sigmas = torch.tensor([1.0, 0.0, 2.0, 0.5, 0.5])
+    weights = render_weights(sigmas, samples.deltas, samples.packed_info)
+    for share in (1.0, 0.3):
+        closed = close(weights, samples, share)
+        assert torch.equal(closed[[0, 1, 3]], weights[[0, 1, 3]])
+        for first, last in ((0, 2), (3, 4)):
+            left = 1 - weights[first : last + 1].sum()
+            assert torch.isclose(closed[last], weights[last] + share * left)
+    assert len(close(torch.zeros(0), rays_and_candidates([0])[1], 1.0)) == 0
