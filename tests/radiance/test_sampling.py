@@ -61,7 +61,7 @@ def test_carving_is_the_shrinking_half_of_the_distortion_gradient() -> None:
     starts, ends = (t / (1 + t) for t in (samples.t_starts, samples.t_ends))
     mean = distortion(weights, starts, ends, samples.packed_info).mean()
     mean.backward()
-    gradient, spread = carving(sigmas, samples, 0.0)
+    gradient, spread = carving(sigmas, samples, False)
     assert leaf.grad is not None
     assert bool((leaf.grad < 0).any())
     assert torch.allclose(gradient, leaf.grad.clamp_min(0))

@@ -58,7 +58,7 @@ def choose_samples(
 
 
 def carving(
-    sigmas: Float[Tensor, "n"], samples: PackedSamples, closing: float
+    sigmas: Float[Tensor, "n"], samples: PackedSamples, closed: bool
 ) -> tuple[Float[Tensor, "n"], Tensor]:
     """What the distortion loss asks of fog: its gradient in the densities where it makes them shrink.
 
@@ -66,12 +66,17 @@ def carving(
     opaque, and behind what is opaque the photos teach nothing: with both halves, training that goes well for
     hundreds of steps ends in a wall before the cameras.
 
+    Args:
+        sigmas: Densities.
+        samples: Where they are.
+        closed: Whether the last sample of each ray stops all light that is left.
+
     Returns:
         The gradient of the mean over rays, ≥ 0, and that mean.
     """
     leaf = sigmas.detach().requires_grad_()
     weights = render_weights(leaf, samples.deltas, samples.packed_info)
-    if closing > 0:
+    if closed:
         weights = close(weights, samples, 1.0)
     starts, ends = (t / (1 + t) for t in (samples.t_starts, samples.t_ends))
     spread = distortion(weights, starts, ends, samples.packed_info).mean()

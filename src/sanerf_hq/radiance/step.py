@@ -148,7 +148,7 @@ def make_step(
         with autocast(encoding.device):
             sigmas, geometry = state.network.geometry(encoding)
         closing = CLOSING if alpha is None else 0.0
-        carved, spread = carving(sigmas, kept, closing)
+        carved, spread = carving(sigmas, kept, alpha is None)
         ramp = config.distortion * min(1.0, key.step / (CARVING_SHARE * config.steps))
         # Descent makes density grow where its gradient is negative: less freely near the ray's own camera.
         sigmas.register_hook(lambda grad: torch.where(grad < 0, grad * growth, grad) + ramp * carved)
