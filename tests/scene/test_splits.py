@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.scene import load_scene
+from sanerf_hq.scene import SceneOptions, load_scene
 from support.scene_files import INTRINSICS, frame, write_scene
 
 
@@ -68,3 +68,63 @@ def test_splits_that_cannot_be(
 ):
     with pytest.raises(InputError, match=message):
         splits(tmp_path, words, shared)
+
+
+def test_another_split_can_be_asked_for(tmp_path: Path):
+    frames = [frame(f"photos/{i:02d}.png", split="train") for i in range(9)]
+    folder = write_scene(tmp_path / "scene", frames)
+
+    def tested(split: str) -> list[str]:
+        scene = load_scene(folder, SceneOptions(split=split))
+        assert len(scene.views) == 9
+        assert scene.options.split is not None
+        return [view.stem for view in scene.test_views]
+
+    assert tested("file") == []
+    assert tested("every:4") == ["00", "04", "08"]
+    names = tmp_path / "test views.txt"
+    names.write_text("# held out\nphotos/01.png\n\n  05 \n01\n", encoding="utf-8")
+    assert tested(f"list:{names}") == ["01", "05"]
+
+
+def test_a_listed_file_is_found_again_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = write_scene(tmp_path / "scene")
+    (tmp_path / "names.txt").write_text("1\n")
+    monkeypatch.chdir(tmp_path)
+    scene = load_scene(folder, SceneOptions(split="list:names.txt"))
+    monkeypatch.chdir("/")
+    again = load_scene(folder, SceneOptions.from_words(scene.options.to_words()))
+    assert [view.stem for view in again.test_views] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("split", "content", "message"),
+    [
+        ("every:1", None, "--split 'every:1' is no split"),
+        ("every:²", None, "is no split; say file, every:N"),
+        ("every:", None, "is no split"),
+        ("third", None, "is no split"),
+        ("list:", None, "is no split"),
+        ("list:missing.txt", None, "missing.txt cannot be read"),
+        ("list:names.txt", b"# nothing\n", "names no view"),
+        ("list:names.txt", b"0\n77\n", r"the test view '77' is no view of the scene \(1 of 2"),
+        ("list:names.txt", b"\xff\xfe", "no UTF-8"),
+        ("list:names.txt", b"0\n1\n2\n", "no training frame"),
+    ],
+)
+def test_splits_that_cannot_be_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: str, content: bytes | None, message: str
+):
+    monkeypatch.chdir(tmp_path)
+    write_scene(tmp_path / "scene")
+    if content is not None:
+        (tmp_path / "names.txt").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        load_scene("scene", SceneOptions(split=split))
+
+
+def test_a_stem_that_several_views_have_is_ambiguous(tmp_path: Path):
+    folder = write_scene(tmp_path / "scene", [frame("a/0.png"), frame("b/0.png"), frame("b/1.png")])
+    (tmp_path / "names.txt").write_text("0\n")
+    with pytest.raises(InputError, match=r"'0' is ambiguous; say one of a/0\.png, b/0\.png"):
+        load_scene(folder, SceneOptions(split=f"list:{tmp_path / 'names.txt'}"))

@@ -27,7 +27,7 @@ from sanerf_hq.runs import (
     quiet,
     run_loop,
 )
-from sanerf_hq.scene import Scene, fingerprint, load_scene, load_training_pixels
+from sanerf_hq.scene import Scene, SceneOptions, fingerprint, load_scene, load_training_pixels
 
 STAGE = "radiance"
 FIELD_FILE = "field.safetensors"
@@ -77,7 +77,7 @@ def train_radiance_field(
     started = time.monotonic()
     config = config or RadianceConfig()
     identity = fingerprint(scene)
-    run = Run.open_or_create(out, scene.file or scene.root, identity, seed)
+    run = Run.open_or_create(out, scene.file or scene.root, identity, seed, scene.options.to_words())
     home = Home(run, scene, width)
     settings = {**asdict(config), "width": width}
     path = run.radiance / FIELD_FILE
@@ -132,6 +132,6 @@ def load_radiance_field(run_folder: Path, device: str = "cpu") -> RadianceField:
     done = run.stage(STAGE)
     if done is None or not done.is_complete:
         raise InputError(f"{run_folder} holds no trained field; run sanerf train --out {run_folder} first")
-    scene = load_scene(run.scene_path)
+    scene = load_scene(run.scene_path, SceneOptions.from_words(run.scene_options))
     run.check_scene(fingerprint(scene))
     return replace(load_field(run.radiance / FIELD_FILE, device), home=Home(run, scene, done.config["width"]))

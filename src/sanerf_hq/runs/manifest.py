@@ -48,6 +48,7 @@ class Manifest:
         fingerprint: Stands for the scene's images and cameras.
         versions: Of this package and what its numbers depend on, when the run was made.
         stages: By name.
+        scene_options: How the scene is opened, in the scene's own words; empty: as it is found.
     """
 
     seed: int
@@ -55,6 +56,7 @@ class Manifest:
     fingerprint: str
     versions: dict[str, str]
     stages: dict[str, Stage] = field(default_factory=dict)
+    scene_options: dict[str, str] = field(default_factory=dict)
 
     def with_stage(self, name: str, stage: Stage) -> Manifest:
         return replace(self, stages=self.stages | {name: stage})
@@ -71,7 +73,11 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         name: {"status": stage.status, "config": plain(stage.config), "facts": plain(stage.facts)}
         for name, stage in manifest.stages.items()
     }
-    scene = {"path": str(manifest.scene_path), "fingerprint": manifest.fingerprint}
+    scene = {
+        "path": str(manifest.scene_path),
+        "fingerprint": manifest.fingerprint,
+        "options": manifest.scene_options,
+    }
     content = {
         "format": FORMAT,
         "versions": manifest.versions,
@@ -118,12 +124,14 @@ def _parse(value: Mapping[str, Any]) -> Manifest:
             raise ValueError(f"stage {name!r} has no status")
         stages[name] = Stage(entry["status"], _typed(entry, "config", dict), _typed(entry, "facts", dict))
     versions = _typed(value, "versions", dict)
+    options = _typed(scene, "options", dict) if "options" in scene else {}  # early runs have none
     return Manifest(
         seed=_typed(value, "seed", int),
         scene_path=Path(_typed(scene, "path", str)),
         fingerprint=_typed(scene, "fingerprint", str),
         versions={name: _typed(versions, name, str) for name in versions},
         stages=stages,
+        scene_options={name: _typed(options, name, str) for name in options},
     )
 
 

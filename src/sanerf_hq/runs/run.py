@@ -14,7 +14,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ class Run:
         scene_path: The scene's folder.
         fingerprint: Stands for the scene's images and cameras.
         versions: Of the packages it was made with.
+        scene_options: How the scene is opened, in the scene's own words.
     """
 
     folder: Path
@@ -87,9 +88,16 @@ class Run:
     scene_path: Path
     fingerprint: str
     versions: dict[str, str]
+    scene_options: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def create(folder: Path, scene_path: Path, fingerprint: str, seed: int) -> Run:
+    def create(
+        folder: Path,
+        scene_path: Path,
+        fingerprint: str,
+        seed: int,
+        scene_options: Mapping[str, str] | None = None,
+    ) -> Run:
         """Begin a run in a new or empty folder.
 
         Raises:
@@ -98,7 +106,11 @@ class Run:
         if (folder / MANIFEST_FILE).exists():
             raise InputError(f"{folder} is already a run: choose another folder, or delete it first")
         _check_empty(folder)
-        write_manifest(folder, Manifest(seed, scene_path.absolute(), fingerprint, installed_versions()))
+        options = dict(scene_options or {})
+        manifest = Manifest(
+            seed, scene_path.absolute(), fingerprint, installed_versions(), scene_options=options
+        )
+        write_manifest(folder, manifest)
         return Run.open(folder)
 
     @staticmethod
@@ -109,17 +121,30 @@ class Run:
             InputError: The folder is no run, its ``run.json`` is damaged or of another format version.
         """
         manifest = read_manifest(folder)
-        return Run(folder, manifest.seed, manifest.scene_path, manifest.fingerprint, manifest.versions)
+        return Run(
+            folder,
+            manifest.seed,
+            manifest.scene_path,
+            manifest.fingerprint,
+            manifest.versions,
+            manifest.scene_options,
+        )
 
     @staticmethod
-    def open_or_create(folder: Path, scene_path: Path, fingerprint: str, seed: int) -> Run:
+    def open_or_create(
+        folder: Path,
+        scene_path: Path,
+        fingerprint: str,
+        seed: int,
+        scene_options: Mapping[str, str] | None = None,
+    ) -> Run:
         """The run in ``folder`` where it is of this scene and seed; a new one where there is none.
 
         Raises:
             InputError: As :meth:`create` and :meth:`open` do; or the run is of other images or another seed.
         """
         if not (folder / MANIFEST_FILE).exists():
-            return Run.create(folder, scene_path, fingerprint, seed)
+            return Run.create(folder, scene_path, fingerprint, seed, scene_options)
         run = Run.open(folder)
         run.check_scene(fingerprint)
         if run.seed != seed:

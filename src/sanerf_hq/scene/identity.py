@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sanerf_hq.errors import InputError
@@ -11,6 +12,7 @@ from sanerf_hq.scene.scene import Scene, View
 
 WHOLE_FILES_UP_TO = 2000  # images; of more only the ends of each are read
 END_BYTES = 64 * 1024
+THREADS = 4
 
 
 def fingerprint(scene: Scene) -> str:
@@ -24,11 +26,15 @@ def fingerprint(scene: Scene) -> str:
     """
     whole = len(scene.views) <= WHOLE_FILES_UP_TO
     digest = hashlib.blake2b(digest_size=16)
-    for view in sorted(scene.views, key=lambda view: view.name):
-        files = [path for path in (view.image_path, view.mask_path) if path is not None]
-        entry = [_camera(view), *(_content(path, whole) for path in files)]
-        digest.update(json.dumps(entry).encode() + b"\n")
+    views = sorted(scene.views, key=lambda view: view.name)
+    with ThreadPoolExecutor(THREADS) as pool:  # reading and hashing let go of the interpreter
+        for view, contents in zip(views, pool.map(lambda view: _contents(view, whole), views), strict=True):
+            digest.update(json.dumps([_camera(view), *contents]).encode() + b"\n")
     return digest.hexdigest()
+
+
+def _contents(view: View, whole: bool) -> list[str]:
+    return [_content(path, whole) for path in (view.image_path, view.mask_path) if path is not None]
 
 
 def _camera(view: View) -> list[object]:

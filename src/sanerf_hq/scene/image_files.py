@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.scene.image_headers import quick_size
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM")
 MAX_PIXELS = 80_000_000  # above 89 million Pillow itself warns of a decompression bomb
@@ -64,7 +65,10 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         InputError: As :func:`opened`.
     """
-    with opened(path) as image:
+    size = quick_size(path)
+    if size is not None and size[0] * size[1] <= MAX_PIXELS:
+        return size
+    with opened(path) as image:  # which also says what is wrong
         return image.size
 
 

@@ -15,11 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.scene.image_files import load_image
+from sanerf_hq.scene.image_files import image_size, load_image
 from sanerf_hq.scene.scene import View
 
 WHITE = (255, 255, 255)
 INTEGER_MODES = ("1", "L", "P", "I", "I;16", "I;16L", "I;16B")  # "P": the palette's indices
+MASK_THRESHOLD = 128
 DEEP_MODES = ("I;16", "I;16L", "I;16B")
 PHOTO_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 
@@ -88,13 +89,35 @@ def read_instances(view: View, width: int | None = None) -> Int64[Tensor, "h w"]
     return _shrunk_labels(_integers(image, view.instance_path), *_size(view, width))
 
 
+def has_truth(view: View, object_id: int | None = None) -> bool:
+    """Whether a view has truth: of one object, or of any."""
+    if view.instance_path is not None:
+        return True
+    return any(object_id in (None, mask.id) for mask in view.object_masks)
+
+
 def instance_mask(view: View, object_id: int, width: int | None = None) -> Bool[Tensor, "h w"]:
-    """The truth of one object in a view.
+    """The truth of one object in a view: its own mask where there is one, else its id's pixels.
 
     Raises:
         InputError: As :func:`read_instances`.
     """
+    for mask in view.object_masks:
+        if mask.id == object_id:
+            return _object_mask(mask.path, *_size(view, width))
     return read_instances(view, width) == object_id
+
+
+def object_pixels(view: View, width: int | None = None) -> Bool[Tensor, "h w"]:
+    """Pixels that the truth of a view gives to any object.
+
+    Raises:
+        InputError: As :func:`read_instances`.
+    """
+    if not view.object_masks:
+        return read_instances(view, width) > 0
+    size = _size(view, width)
+    return torch.stack([_object_mask(mask.path, *size) for mask in view.object_masks]).any(0)
 
 
 def read_depth(view: View) -> Float[Tensor, "h w"]:
@@ -158,6 +181,15 @@ def _row_average(pixels: Shaped[Tensor, "h w c"], rows: int) -> Float[Tensor, "r
     above = pixels.cumsum(0, dtype=torch.float32) - pixels
     sums = above[inside] + (edges - inside).float()[:, None, None] * pixels[inside]
     return sums.diff(dim=0) * rows / height
+
+
+def _object_mask(path: Path, columns: int, rows: int) -> Bool[Tensor, "rows columns"]:
+    """Above 128 is the object, as SANeRF-HQ's authors have it; a mask of any size, at the size asked for."""
+    image = load_image(path, image_size(path))
+    if image.mode not in PHOTO_MODES:
+        raise InputError(f"{path} has mode {image.mode}; save the mask as an 8-bit grey PNG")
+    inside = torch.from_numpy(np.array(image.convert("L"))) > MASK_THRESHOLD
+    return _shrunk_labels(inside.long(), columns, rows) > 0
 
 
 def _integers(image: Image.Image, path: Path) -> Int64[Tensor, "h w"]:

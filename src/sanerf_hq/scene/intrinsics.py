@@ -1,4 +1,4 @@
-"""Intrinsics: focal length, principal point, size and distortion out of a transforms.json."""
+"""Intrinsics: focal length, principal point, size and distortion out of a transforms.json; image copies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera, Distortion
 from sanerf_hq.scene.fields import Fields
 
@@ -54,10 +55,26 @@ def read_camera(
         ]
     )
     bend = Distortion(**{key: _number(frame, shared, key) or 0.0 for key in DISTORTION_KEYS})
-    camera = Camera(K, camtoworld, width, height, bend, time)
-    if (width, height) == image_size:
+    return scaled_to_image(Camera(K, camtoworld, width, height, bend, time), image_size, frame.where)
+
+
+def scaled_to_image(camera: Camera, image_size: tuple[int, int], where: str) -> Camera:
+    """A camera at the size of the image at hand, if that is a copy scaled as a whole.
+
+    The image's edges stay where they are: the principal point of a copy of 1237 columns of 4946 is
+    multiplied by 1237/4946, whatever the folder's name (``images_4``) says.
+
+    Args:
+        camera: At the size that it was solved for.
+        image_size: Width and height of the image file.
+        where: File and place, as a message begins.
+
+    Raises:
+        InputError: The image is no scaled copy: it was cropped or turned.
+    """
+    if (camera.width, camera.height) == image_size:
         return camera
-    _check_scaled_copy(frame, (width, height), image_size)
+    _check_scaled_copy((camera.width, camera.height), image_size, where)
     return camera.resized(*image_size)
 
 
@@ -106,13 +123,13 @@ def _number(frame: Fields, shared: Fields, key: str) -> float | None:
     return shared.number(key) if own is None else own
 
 
-def _check_scaled_copy(frame: Fields, written: tuple[int, int], actual: tuple[int, int]) -> None:
+def _check_scaled_copy(written: tuple[int, int], actual: tuple[int, int], where: str) -> None:
     """Whether one scale leads from the written size to the actual one, each side rounded to whole pixels."""
     lowest = max((have - 1) / want for have, want in zip(actual, written, strict=True))
     highest = min((have + 1) / want for have, want in zip(actual, written, strict=True))
     one_side_agrees = actual[0] == written[0] or actual[1] == written[1]
     if lowest >= highest or one_side_agrees:
-        raise frame.error(
-            f"image is {actual[0]}x{actual[1]} but w, h are {written[0]}x{written[1]}, not a scaled "
+        raise InputError(
+            f"{where}: image is {actual[0]}x{actual[1]} but w, h are {written[0]}x{written[1]}, not a scaled "
             "copy (EXIF orientation is not applied); give the image that the camera was solved for"
         )

@@ -6,46 +6,51 @@ from dataclasses import replace
 from pathlib import Path
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.scene.benchmark import find_benchmark, with_benchmark
+from sanerf_hq.scene.formats import find_source, read_views
+from sanerf_hq.scene.options import PAPER_SPLIT, SceneOptions
 from sanerf_hq.scene.scene import Scene
 from sanerf_hq.scene.scene_json import read_objects
-from sanerf_hq.scene.transforms_json import read_views
-
-SCENE_FILES = ("transforms.json", "transforms_train.json")
+from sanerf_hq.scene.splits import SplitRule, parse_split
 
 
-def load_scene(path: str | Path) -> Scene:
+def load_scene(path: str | Path, options: SceneOptions | None = None) -> Scene:
     """Open a scene: check all of its cameras and image headers, read no pixels yet.
 
     Args:
         path: A scene's folder, or its ``transforms.json`` (or Blender's ``transforms_train.json``).
+        options: Format, split, folder of photos and of truth; by default what is found by looking.
 
     Returns:
         The scene in OpenCV's axes and the file's own units, with the objects of its ``scene.json`` if
-        there is one.
+        there is one, or those of SANeRF-HQ's benchmark (:mod:`sanerf_hq.scene.benchmark`).
 
     Raises:
         InputError: Anything is missing, broken or does not fit; the message names it.
     """
+    options = options or SceneOptions()
     try:
-        file = _scene_file(Path(path))
+        source = find_source(Path(path), options.format)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is no path that can be read; give a scene's folder") from error
-    root = file.parent
-    scene = Scene(root, root.resolve().name or "scene", read_views(file), file=file)
+    root = source.root
+    name = root.resolve().name or "scene"
+    listed = find_benchmark(name, root, options)
+    rule = parse_split(options.split) if listed is None else SplitRule(None, listed.test_views, listed.where)
+    found = replace(_kept(options), format=source.format)
+    if listed is not None:
+        found = replace(found, split=PAPER_SPLIT)
+    scene = Scene(root, name, read_views(source, options.images, rule), file=source.file, options=found)
+    if listed is not None:
+        return with_benchmark(scene, listed)
     objects = root / "scene.json"
     return replace(scene, objects=read_objects(objects, scene)) if objects.is_file() else scene
 
 
-def _scene_file(path: Path) -> Path:
-    if path.is_dir():
-        for name in SCENE_FILES:
-            if (path / name).is_file():
-                return path / name
-        raise InputError(f"{path} holds no transforms.json; give a scene's folder or its file")
-    if not path.exists():
-        raise InputError(f"{path} does not exist; give a scene's folder or its transforms.json")
-    if path.suffix.lower() != ".json":
-        raise InputError(f"{path} is no JSON file; give a scene's folder or its transforms.json")
-    return path
+def _kept(options: SceneOptions) -> SceneOptions:
+    """Options whose paths hold from any folder."""
+    kind, _, value = (options.split or "").partition(":")
+    split = f"list:{Path(value).absolute()}" if kind == "list" else options.split
+    return replace(options, split=split, truth=None if options.truth is None else options.truth.absolute())

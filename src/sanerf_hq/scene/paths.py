@@ -1,10 +1,13 @@
-"""Paths: file names out of a scene's JSON, kept inside the scene's folder."""
+"""Paths: file names out of a scene's files, kept inside the scene's folder."""
 
 from __future__ import annotations
 
+import os
 import posixpath
+import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from sanerf_hq.errors import InputError
 from sanerf_hq.scene.fields import Fields
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
@@ -16,45 +19,60 @@ class SceneFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._real_root = root.resolve()
-        self._real_parents: dict[Path, Path] = {}  # one look at a folder, not one for each of its files
+        self._listings: dict[Path, dict[str, os.DirEntry[str]]] = {}  # one look at a folder, not one a file
+        self._real_parents: dict[Path, Path] = {}
 
-    def name(self, fields: Fields, key: str) -> str | None:
-        """The relative path that ``key`` gives, tidied (``./a//b`` is ``a/b``); None if the key is absent.
+    def tidy(self, written: str, what: str, where: str) -> str:
+        """A relative path without detours (``./a//b`` is ``a/b``).
+
+        Args:
+            written: As the scene's file has it.
+            what: What it is, for messages.
+            where: File and place, as a message begins.
 
         Raises:
             InputError: It is absolute, leaves the folder by ``..``, or is no path.
         """
-        written = fields.text(key)
-        if written is None:
-            return None
         if "\0" in written or len(written) > 1000:
-            raise fields.error(f"{key} is no file path; write it relative to {self.root}")
+            raise InputError(f"{where}: {what} is no file path; write it relative to {self.root}")
         if PurePosixPath(written).is_absolute() or PureWindowsPath(written).drive:
-            raise fields.error(f"{key} {written!r} is absolute; write it relative to {self.root}")
+            raise InputError(f"{where}: {what} {written!r} is absolute; write it relative to {self.root}")
         name = posixpath.normpath(written.replace("\\", "/"))
         if name == ".":
-            raise fields.error(f"{key} {written!r} is the scene folder itself; name a file in it")
+            raise InputError(f"{where}: {what} {written!r} is the scene folder itself; name a file in it")
         if name == ".." or name.startswith(("../", "/")):
-            raise fields.error(f"{key} {written!r} leaves the scene folder; put the file into {self.root}")
+            raise InputError(
+                f"{where}: {what} {written!r} leaves the scene folder; put the file into {self.root}"
+            )
         return name
 
-    def find(self, fields: Fields, key: str, name: str) -> Path | None:
+    def name(self, fields: Fields, key: str) -> str | None:
+        """The relative path that ``key`` gives, tidied; None if the key is absent.
+
+        Raises:
+            InputError: As :meth:`tidy`.
+        """
+        written = fields.text(key)
+        return None if written is None else self.tidy(written, key, fields.where)
+
+    def find(self, name: str, what: str, where: str) -> Path | None:
         """The file of that name, with an image's suffix where it is written without; None if there is none.
+
+        Accents may be composed in the name and decomposed on disk, or the other way round.
 
         Raises:
             InputError: A symbolic link leads out of the folder.
         """
         path = self.root / name
+        listing = self._listing(path.parent)
         # Blender writes images without their suffix; "frame.0001" looks as if it had one.
         for suffix in ("", *IMAGE_SUFFIXES):
-            candidate = path.with_name(path.name + suffix) if suffix else path
-            try:
-                is_file = candidate.is_file()
-            except OSError:  # a name too long for the file system
-                is_file = False
-            if is_file:
-                self._check_inside(fields, key, candidate)
-                return candidate
+            wanted = path.name + suffix
+            entry = listing.get(wanted) or listing.get(unicodedata.normalize("NFC", wanted))
+            if entry is not None and _is_file(entry):
+                found = path.with_name(entry.name)
+                self._check_inside(found, entry, what, where)
+                return found
         return None
 
     def required(self, fields: Fields, key: str) -> Path | None:
@@ -66,18 +84,39 @@ class SceneFolder:
         name = self.name(fields, key)
         if name is None:
             return None
-        path = self.find(fields, key, name)
+        path = self.find(name, key, fields.where)
         if path is None:
             raise fields.error(f"{key} {name!r} does not exist; add the file or take the key out")
         return path
 
-    def _check_inside(self, fields: Fields, key: str, path: Path) -> None:
+    def _listing(self, folder: Path) -> dict[str, os.DirEntry[str]]:
+        """What a folder holds, by name and by composed name; nothing where it cannot be read."""
+        if folder not in self._listings:
+            try:
+                with os.scandir(folder) as entries:
+                    found = list(entries)
+            except (OSError, ValueError):  # missing, no folder, a name too long for the file system
+                found = []
+            composed = {unicodedata.normalize("NFC", entry.name): entry for entry in found}
+            self._listings[folder] = composed | {entry.name: entry for entry in found}
+        return self._listings[folder]
+
+    def _check_inside(self, path: Path, entry: os.DirEntry[str], what: str, where: str) -> None:
         parent = path.parent
         if parent not in self._real_parents:
             self._real_parents[parent] = parent.resolve()
-        real = path.resolve() if path.is_symlink() else self._real_parents[parent] / path.name
-        if not real.is_relative_to(self._real_root):
-            raise fields.error(
-                f"{key} {path.relative_to(self.root).as_posix()!r} is a link that leaves the scene folder; "
-                f"copy the file into {self.root}"
+        inside = self._real_parents[parent].is_relative_to(self._real_root)
+        if entry.is_symlink():
+            inside = path.resolve().is_relative_to(self._real_root)
+        if not inside:
+            raise InputError(
+                f"{where}: {what} {path.relative_to(self.root).as_posix()!r} is a link that leaves the scene "
+                f"folder; copy the file into {self.root}"
             )
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link in a circle
+        return False

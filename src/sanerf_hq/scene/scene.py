@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera
+from sanerf_hq.scene.options import SceneOptions
 
 Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class ObjectMask:
+    """Truth of one object in one view.
+
+    Attributes:
+        id: The object's.
+        path: Image of the photo's shape, at any size; above 128 is the object.
+    """
+
+    id: int
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -26,6 +40,8 @@ class View:
         depth_path: 16-bit image of exact z-depth, where there is truth.
         depth_unit_scale: Scene units per unit of the depth image.
         camera_id: Which of several fixed cameras, in a dynamic scene.
+        object_masks: Truth of single objects, for scenes whose objects have test views of their own.
+        bounds: Depth of the nearest and the farthest content, scene units, where the scene's files say it.
     """
 
     name: str
@@ -37,6 +53,8 @@ class View:
     depth_path: Path | None = None
     depth_unit_scale: float = 1e-3
     camera_id: int | None = None
+    object_masks: tuple[ObjectMask, ...] = ()
+    bounds: tuple[float, float] | None = None
 
     @property
     def stem(self) -> str:
@@ -45,15 +63,17 @@ class View:
 
 @dataclass(frozen=True)
 class SceneObject:
-    """An object that the scene names, with prompts for it (data.md's ``scene.json``).
+    """An object that the scene names, with prompts for it: in one view, or in space.
 
     Attributes:
         id: Its value in the instance images, ≥ 1.
         name: Unique in the scene.
-        prompt_view: Name of the view that the prompts are given in.
+        prompt_view: Name of the view that the prompts are given in; empty where all are in space.
         positive: Clicks on it, integer pixel indices (x, y), the most interior first.
         negative: Clicks beside it.
         box: x0, y0, x1, y1 in pixels, the last two exclusive; None if not given.
+        points: Points on its surface, in the scene's own coordinates.
+        negative_points: Points beside it.
     """
 
     id: int
@@ -62,6 +82,8 @@ class SceneObject:
     positive: tuple[tuple[int, int], ...]
     negative: tuple[tuple[int, int], ...] = ()
     box: tuple[int, int, int, int] | None = None
+    points: tuple[tuple[float, float, float], ...] = ()
+    negative_points: tuple[tuple[float, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +95,8 @@ class Scene:
         name: For people and folders: the scene folder's name.
         views: All of them, in the file's order.
         objects: Objects with prompts (and, through ``instance_path``, truth); may be empty.
-        file: What it was read from; None for a scene made in memory.
+        file: The one file that it was read from; None where there are several, or none.
+        options: How it was opened: what was asked for, and the format and split that were found.
     """
 
     root: Path
@@ -81,6 +104,7 @@ class Scene:
     views: tuple[View, ...]
     objects: tuple[SceneObject, ...] = ()
     file: Path | None = None
+    options: SceneOptions = field(default_factory=SceneOptions)
 
     @property
     def train_views(self) -> tuple[View, ...]:

@@ -1,6 +1,8 @@
-"""transforms.json: the format of nerfstudio, instant-ngp and Blender's synthetic scenes.
+"""transforms.json: the format of nerfstudio (LERF's scenes too), instant-ngp and Blender's synthetic scenes.
 
-All three write OpenGL camera-to-world matrices (y up, z backward); here, once, they become OpenCV's.
+All write OpenGL camera-to-world matrices (y up, z backward: "Data conventions" of https://docs.nerf.studio,
+and NeRF's own renders of Blender); here, once, they become OpenCV's. NeRF's synthetic scenes give the
+horizontal angle of view ``camera_angle_x`` in place of a focal length, f = w / (2 tan(angle / 2)).
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera
 from sanerf_hq.scene.fields import Fields, read_json_object
 from sanerf_hq.scene.image_files import bombs_are_errors, image_size
+from sanerf_hq.scene.image_folders import ORIGINALS, choose_folder, match_images
 from sanerf_hq.scene.intrinsics import read_camera
 from sanerf_hq.scene.paths import SceneFolder
 from sanerf_hq.scene.poses import read_poses
 from sanerf_hq.scene.scene import Split, View
-from sanerf_hq.scene.splits import SPLIT_WORDS, settle_splits, written_splits
+from sanerf_hq.scene.splits import SPLIT_WORDS, SplitRule, check_trainable, written_splits
 
 DEPTH_UNIT = 1e-3  # nerfstudio's: millimetres where the file does not say
 
@@ -34,11 +37,14 @@ class _Frame:
     split: str | None
 
 
-def read_views(path: Path) -> tuple[View, ...]:
+def read_views(path: Path, images: str | None, rule: SplitRule) -> tuple[View, ...]:
     """Read the views of a ``transforms.json``, or of ``transforms_train.json`` and those beside it.
 
     Args:
         path: The file; ``transforms_train.json``, ``_val`` and ``_test`` stand for all three.
+        images: Folder of smaller copies that stands for the folder ``images`` in the file's paths, as
+            nerfstudio's ``downscale_factor`` has it; None: photos are where the file says.
+        rule: What is tested on; where it says nothing, what the file says.
 
     Returns:
         The views that are trained or tested on, in the file's order.
@@ -51,19 +57,18 @@ def read_views(path: Path) -> tuple[View, ...]:
     if not frames:
         raise InputError(f"{path} has no frames; export the scene again with its posed images")
     _check_unique(path, frames)
-    splits = settle_splits([frame.name for frame in frames], [frame.split for frame in frames])
+    splits = rule.settle([frame.name for frame in frames], [frame.split for frame in frames])
     used: list[tuple[_Frame, Split]] = [
         (frame, split) for frame, split in zip(frames, splits, strict=True) if split is not None
     ]
-    images = _find_images(path, folder, [frame for frame, _ in used])
+    check_trainable(splits, path)
+    files = _find_images(path, folder, [frame for frame, _ in used], images)
     poses = read_poses([frame.fields for frame, _ in used])
     with bombs_are_errors():
         views = tuple(
-            _read_view(folder, frame, split, image, _read_camera(frame, image, pose))
-            for (frame, split), image, pose in zip(used, images, poses, strict=True)
+            _read_view(folder, frame, split, file, _read_camera(frame, file, pose))
+            for (frame, split), file, pose in zip(used, files, poses, strict=True)
         )
-    if not any(view.split == "train" for view in views):
-        raise InputError(f"{path} has no training frame; give at least one the split 'train'")
     with_time = sum(view.camera.time is not None for view in views)
     if with_time not in (0, len(views)):
         raise InputError(f"{path} gives {with_time} of {len(views)} frames a time; give it to all or to none")
@@ -104,8 +109,14 @@ def _check_unique(path: Path, frames: list[_Frame]) -> None:
         seen.add(frame.name)
 
 
-def _find_images(path: Path, folder: SceneFolder, frames: list[_Frame]) -> list[Path]:
-    found = [folder.find(frame.fields, "file_path", frame.name) for frame in frames]
+def _find_images(path: Path, folder: SceneFolder, frames: list[_Frame], images: str | None) -> list[Path]:
+    if images is None:
+        found = [folder.find(frame.name, "file_path", frame.fields.where) for frame in frames]
+    else:
+        chosen = choose_folder(folder, images)
+        names = [frame.name.removeprefix(f"{ORIGINALS}/") for frame in frames]
+        matched = match_images(folder, chosen, names, str(path))
+        found = [matched.get(name) for name in names]
     missing = [frame.name for frame, image in zip(frames, found, strict=True) if image is None]
     if missing:
         raise InputError(
