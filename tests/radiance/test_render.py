@@ -11,31 +11,6 @@ from sanerf_hq.kernels import distortion
 from sanerf_hq.radiance.harmonics import spherical_harmonics
 from sanerf_hq.radiance.network import bounded_exp
 from sanerf_hq.radiance.occupancy import Occupancy
-from sanerf_hq.radiance.render import PackedSamples
-
-
-def packed(counts: list[int]) -> PackedSamples:
-    n = sum(counts)
-    starts = torch.tensor([0, *counts]).cumsum(0)[:-1]
-    rays = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)).int()
-    t = torch.arange(n).float()
-    info = torch.stack([starts, torch.tensor(counts)], -1).int()
-    return PackedSamples(torch.rand(n, 3), rays, t, t + 1, info)
-
-
-def test_keeping_some_samples_packs_them_anew() -> None:
-    samples = packed([3, 0, 2, 4])
-    wanted = torch.tensor([1, 0, 1, 0, 0, 1, 1, 1, 0], dtype=torch.bool)
-    kept = samples.keep(wanted)
-    assert kept.packed_info[:, 1].tolist() == [2, 0, 0, 3]
-    for ray, (first, count) in enumerate(kept.packed_info.tolist()):
-        assert kept.ray_indices[first : first + count].tolist() == [ray] * count
-    assert kept.t_starts.tolist() == [0, 2, 5, 6, 7]
-
-
-def test_keeping_of_nothing() -> None:
-    kept = packed([0, 0]).keep(torch.zeros(0, dtype=torch.bool))
-    assert kept.packed_info.tolist() == [[0, 0], [0, 0]]
 
 
 def test_harmonics_are_orthonormal() -> None:
@@ -78,7 +53,8 @@ def test_distortion_equals_its_double_sum_and_so_does_its_gradient() -> None:
     weights = torch.rand(sum(counts), requires_grad=True)
     bounds = torch.rand(sum(counts) + 1).cumsum(0)
     starts, ends = bounds[:-1].clone(), bounds[1:].clone()
-    info = packed(counts).packed_info
+    firsts = torch.tensor([0, *counts]).cumsum(0)[:-1]
+    info = torch.stack([firsts, torch.tensor(counts)], -1).int()
     losses = distortion(weights, starts, ends, info)
     slow = torch.stack(
         [slow_distortion(weights[a : a + n], starts[a : a + n], ends[a : a + n]) for a, n in info.tolist()]

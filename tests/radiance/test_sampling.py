@@ -1,4 +1,4 @@
-"""Training samples: what is hidden is left out, what carries weight is divided, fog is only ever carved."""
+"""Samples: drawn where weight is, so many a ray, true on the mean; fog is only ever carved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def rays_and_candidates(counts: list[int], length: float = 0.1) -> tuple[Rays, P
     middles = t_starts + length / 2
     points = to_unit(contract(origins[owner] + middles[:, None] * directions[owner]))
     info = torch.stack([firsts, torch.tensor(counts)], -1).int()
-    packed = PackedSamples(points, owner.int(), t_starts, t_starts + length, info)
+    packed = PackedSamples(points, owner.int(), middles, torch.full((n,), length), info)
     return Rays(origins, directions, torch.ones(n_rays)), packed
 
 
@@ -39,17 +39,53 @@ def test_transmittance_is_what_the_samples_before_leave() -> None:
 def test_hidden_candidates_are_left_out_and_heavy_ones_divided() -> None:
     rays, candidates = rays_and_candidates([4, 0, 3])
     sigmas = torch.tensor([0.0, 1e4, 3.0, 3.0, 0.0, 0.0, 0.0])
-    packed = choose_samples(candidates, rays, sigmas, 4.0, torch.Generator().manual_seed(0))
-    assert packed.packed_info.tolist() == [[0, 5], [5, 0], [5, 3]]
-    assert torch.allclose(packed.t_ends[1:5], torch.tensor([1.125, 1.15, 1.175, 1.2]))
-    assert torch.allclose(packed.t_starts[2:5], packed.t_ends[1:4])  # no gap, no overlap
+    packed = choose_samples(candidates, rays, sigmas, 8.0, False, torch.Generator().manual_seed(0))
+    assert packed.packed_info[:2].tolist() == [[0, 8], [8, 0]]
+    # The wall has all weight and half the length that light reaches: 0.8 + 0.2 / 2 of eight samples.
+    inside = packed.distances[:8]
+    wall = (inside > 1.1) & (inside < 1.2)
+    assert int(wall.sum()) == 7
+    assert bool((inside < 1.2).all())
+    assert torch.allclose(packed.lengths[:8][wall], torch.tensor(0.1 / 7))
     x = 4 * packed.unit_points[:, 0] - 2 + 2  # this near nothing is contracted: the ray's t
-    assert bool(((x >= packed.t_starts - 1e-5) & (x <= packed.t_ends + 1e-5)).all())
+    assert torch.allclose(x, packed.distances, atol=1e-5)
+    assert bool((packed.distances[:8].diff() > 0).all())
+
+
+def test_every_ray_gets_its_number_of_samples() -> None:
+    counts = [1, 7, 0, 40, 3]
+    rays, candidates = rays_and_candidates(counts, length=0.02)
+    sigmas = torch.rand(sum(counts), generator=torch.Generator().manual_seed(1)) * 9
+    for generator in [None, *(torch.Generator().manual_seed(seed) for seed in range(20))]:
+        packed = choose_samples(candidates, rays, sigmas, 6.0, True, generator)
+        assert packed.packed_info[:, 1].tolist() == [6, 6, 0, 6, 6]
+
+
+def test_what_draws_stand_for_is_the_whole_ray_on_the_mean() -> None:
+    rays, candidates = rays_and_candidates([40], length=0.02)
+    sigmas = torch.rand(40, generator=torch.Generator().manual_seed(2)) * 4
+    generator = torch.Generator().manual_seed(3)
+    drawn = [choose_samples(candidates, rays, sigmas, 6.0, False, generator) for _ in range(3000)]
+    length = torch.stack([packed.lengths.sum() for packed in drawn])
+    assert torch.isclose(length.mean(), torch.tensor(0.8), rtol=0.02)
+    # Thickness of a density that differs from place to place, so that where samples fall counts as well.
+    density = lambda packed: (packed.lengths * packed.distances.square()).sum()  # noqa: E731
+    thickness = torch.stack([density(packed) for packed in drawn]).mean()
+    assert torch.isclose(thickness, torch.tensor((1.8**3 - 1) / 3), rtol=0.02)
+
+
+def test_last_candidates_of_closed_rays_are_drawn_for_what_is_left() -> None:
+    rays, candidates = rays_and_candidates([10])
+    clear = torch.zeros(10)
+    packed = choose_samples(candidates, rays, clear, 8.0, True, torch.Generator().manual_seed(0))
+    assert int((packed.distances > 1.9).sum()) >= 6
+    spread = choose_samples(candidates, rays, clear, 10.0, False, None)
+    assert torch.allclose(spread.distances, candidates.distances)
 
 
 def test_no_candidate_gives_no_sample() -> None:
     rays, candidates = rays_and_candidates([0, 0])
-    packed = choose_samples(candidates, rays, torch.zeros(0), 4.0, torch.Generator())
+    packed = choose_samples(candidates, rays, torch.zeros(0), 4.0, True, torch.Generator())
     assert packed.packed_info.tolist() == [[0, 0], [0, 0]]
 
 
@@ -58,8 +94,8 @@ def test_carving_is_the_shrinking_half_of_the_distortion_gradient() -> None:
     sigmas = torch.tensor([2.0, 0.1, 0.1, 9.0, 20.0, 1.0, 0.5, 30.0, 0.0, 0.2, 4.0])
     leaf = sigmas.clone().requires_grad_()
     weights = render_weights(leaf, samples.deltas, samples.packed_info)
-    starts, ends = (t / (1 + t) for t in (samples.t_starts, samples.t_ends))
-    mean = distortion(weights, starts, ends, samples.packed_info).mean()
+    places = samples.distances / (1 + samples.distances)
+    mean = distortion(weights, places, places, samples.packed_info).mean()
     mean.backward()
     gradient, spread = carving(sigmas, samples, False)
     assert leaf.grad is not None
@@ -72,8 +108,8 @@ def test_lengths_are_contracted_ones() -> None:
     # Around x = 4, far outside the unit cube, dx of contracted length is dx / x².
     points = torch.tensor([[3.9, 0.3, 0.1], [4.1, 0.3, 0.1]])
     middle = to_unit(contract(points.mean(0, keepdim=True)))
-    t = torch.tensor([5.9]), torch.tensor([6.1])
-    samples = PackedSamples(middle, torch.zeros(1).int(), *t, torch.tensor([[0, 1]]).int())
+    t, length = torch.tensor([6.0]), torch.tensor([0.2])
+    samples = PackedSamples(middle, torch.zeros(1).int(), t, length, torch.tensor([[0, 1]]).int())
     true = (contract(points[1]) - contract(points[0]))[0]
     assert torch.isclose(samples.deltas[0], true, rtol=1e-2)
 

@@ -39,7 +39,7 @@ class RadianceConfig:
     steps: int = 4000
     """Training steps."""
     samples: int = 65536
-    """Samples a step; the number of rays adapts to it."""
+    """Samples a step, candidates counted by what they cost; the number of rays adapts to it."""
     lr: float = 1e-2
     """Learning rate at the start."""
     lr_final: float = 1e-3
@@ -52,10 +52,10 @@ class RadianceConfig:
     """Finest sample spacing where space is not contracted; field units (cameras are 2 from what they see)."""
     coarsest_spacing: float = 16.0
     """Training starts with samples this many times ``march_step`` apart, while all of space is fog."""
-    candidates: float = 28.0
-    """Samples a ray that the spacing is adapted to while surfaces form."""
-    parts: float = 4.0
-    """Samples that a cell's interval is divided into where it carries all of a ray's weight."""
+    candidates: float = 14.0
+    """Candidates a ray that their spacing is adapted to while surfaces form; twice as many later."""
+    samples_a_ray: float = 8.0
+    """Samples drawn from the candidates of each ray, most where they carry weight."""
     distortion: float = 0.3
     """Weight of the distortion loss, which carves fog away."""
     near_scale: float = 1.0
@@ -72,9 +72,9 @@ class RadianceConfig:
 
 PRESETS: dict[str, RadianceConfig] = {
     "draft": RadianceConfig(
-        grid=GridConfig(log2_table=16, finest=1024), steps=800, samples=32768, march_step=4.0 / 512.0
+        grid=GridConfig(log2_table=16, finest=1024), steps=1000, samples=32768, march_step=4.0 / 512.0
     ),
-    "standard": RadianceConfig(steps=2300, samples=32768),
+    "standard": RadianceConfig(steps=3000, samples=32768),
     "paper": RadianceConfig(
         grid=GridConfig(n_levels=16, n_features=2, log2_table=19, coarsest=16, finest=4096),
         steps=15000,

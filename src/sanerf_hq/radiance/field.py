@@ -34,7 +34,8 @@ from sanerf_hq.runs import (
 
 RAYS_A_CHUNK = 16384
 OPAQUE = 0.5
-FORMAT = "2"
+FINER = 0.5  # of the spacing that was trained with: to look at candidates is cheap, and edges gain
+FORMAT = "3"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class RadianceField:
         occupancy: Where it is not empty.
         world: From the scene's coordinates to the field's.
         config: What it was trained with.
-        spacing: Sample spacing it is rendered with, in units of ``config.march_step``.
+        spacing: Spacing of candidates at the end of training, in units of ``config.march_step``.
         clearance: Where space is known to be empty.
         closed: Whether every ray ends in the scene: its photos have no transparency.
         home: The run and scene it belongs to; None for a field that was read from a file alone.
@@ -163,8 +164,8 @@ class RadianceField:
         inside = self.world.rays_to_field(rays).to(self.device)
         starts = self.clearance.starts(inside)
         moved = replace(inside, origins=inside.origins + starts[:, None] * inside.directions)
-        step = self.config.march_step * self.spacing
-        traced = trace(self.network, self.occupancy, moved, step, self.config.parts, self.closed)
+        step = self.config.march_step * self.spacing * FINER
+        traced = trace(self.network, self.occupancy, moved, step, self.config.samples_a_ray, self.closed)
         return replace(traced, samples=traced.samples.moved(starts)), inside
 
     def _rows(self, traced: Traced, inside: Rays, background: tuple[float, float, float]) -> Tensor:

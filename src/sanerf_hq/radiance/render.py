@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, Int32, Int64
+from jaxtyping import Float, Int32, Int64
 from torch import Tensor
 
 from sanerf_hq.kernels import RaySamples, accumulate, render_weights
@@ -20,32 +20,32 @@ class PackedSamples:
     Attributes:
         unit_points: Contracted positions in [0, 1]³.
         ray_indices: Ray of each sample.
-        t_starts: Start of each interval.
-        t_ends: End of each interval.
+        distances: t of each.
+        lengths: Length along the ray that each stands for.
         packed_info: First sample and number of samples of each ray.
     """
 
     unit_points: Float[Tensor, "n_samples 3"]
     ray_indices: Int32[Tensor, "n_samples"]
-    t_starts: Float[Tensor, "n_samples"]
-    t_ends: Float[Tensor, "n_samples"]
+    distances: Float[Tensor, "n_samples"]
+    lengths: Float[Tensor, "n_samples"]
     packed_info: Int32[Tensor, "n_rays 2"]
 
     @property
     def deltas(self) -> Float[Tensor, "n_samples"]:
-        """Length of each interval in contracted space, which densities are per unit of."""
+        """The lengths in contracted space, which densities are per unit of."""
         reach = (4 * self.unit_points - 2).abs().amax(-1).clamp_min(1.0)
-        return (self.t_ends - self.t_starts) * (2.0 - reach).square()
-
-    @property
-    def middles(self) -> Float[Tensor, "n_samples"]:
-        return (self.t_starts + self.t_ends) / 2
+        return self.lengths * (2.0 - reach).square()
 
     @staticmethod
     def of(samples: RaySamples) -> PackedSamples:
         """All samples of a march."""
         return PackedSamples(
-            samples.unit_points, samples.ray_indices, samples.t_starts, samples.t_ends, samples.packed_info
+            samples.unit_points,
+            samples.ray_indices,
+            (samples.t_starts + samples.t_ends) / 2,
+            samples.t_ends - samples.t_starts,
+            samples.packed_info,
         )
 
     def last(self) -> Int64[Tensor, "n_closed"]:
@@ -56,22 +56,7 @@ class PackedSamples:
     def moved(self, starts: Float[Tensor, "n_rays"]) -> PackedSamples:
         """The same samples, counted from ``starts`` before their rays' origins."""
         shift = starts[self.ray_indices.long()]
-        return replace(self, t_starts=self.t_starts + shift, t_ends=self.t_ends + shift)
-
-    def keep(self, wanted: Bool[Tensor, "n_samples"]) -> PackedSamples:
-        """The wanted samples alone, packed anew."""
-        before = torch.zeros(wanted.shape[0] + 1, dtype=torch.int64, device=wanted.device)
-        before[1:] = wanted.cumsum(0)
-        firsts = self.packed_info[:, 0].long()
-        counts = before[firsts + self.packed_info[:, 1]] - before[firsts]
-        starts = torch.where(counts > 0, before[firsts], torch.zeros_like(counts))
-        return PackedSamples(
-            self.unit_points[wanted],
-            self.ray_indices[wanted],
-            self.t_starts[wanted],
-            self.t_ends[wanted],
-            torch.stack([starts, counts], -1).int(),
-        )
+        return replace(self, distances=self.distances + shift)
 
 
 @dataclass(frozen=True)
@@ -155,7 +140,7 @@ def shade(
     shading: str,
 ) -> Composited:
     """Volume-render samples whose weights are known; arguments as for :func:`composite`."""
-    along = torch.stack([torch.ones_like(weights), samples.middles], -1)
+    along = torch.stack([torch.ones_like(weights), samples.distances], -1)
     if shading == "ray":
         sums = accumulate(weights, torch.cat([geometry.float(), along], -1), samples.packed_info)
         with autocast(weights.device):

@@ -35,6 +35,7 @@ CARVING_SHARE = 0.25  # of the steps, in which carving comes to its full weight
 FOG_SHARE = 0.3  # of the steps, in which space is fog and few samples teach as much
 FOG_SAMPLES = 0.4  # of the samples that a step begins with
 CANDIDATE_COST = 1 / 4  # of a sample's
+FINER_FROM, FINER = 0.5, 2.0  # share of the steps after which each ray has so many times the candidates
 NO_GROWTH = 0.4  # of near_scale, the distance from a camera within which its own rays make no density grow
 STAND = 0.4  # field units round each camera in which nothing is: there its photographer stood
 MIN_RAYS, MAX_RAYS = 256, 65536
@@ -52,7 +53,7 @@ class TrainState:
         second: Running mean of its square.
         grad: The table's gradient, zero between steps.
         n_rays: Rays of the next step.
-        spacing: Sample spacing of the next step, in units of ``march_step``.
+        spacing: Spacing of the next step's candidates, in units of ``march_step``.
     """
 
     network: RadianceNetwork
@@ -140,11 +141,11 @@ def make_step(
         marched = ray_march(rays.origins, rays.directions, jitter, grid.occupied, march, 8 * config.samples)
         candidates = PackedSamples.of(marched)
         known = candidate_densities(state.network, candidates)
-        kept = choose_samples(candidates, rays, known, config.parts, generator)
+        kept = choose_samples(candidates, rays, known, config.samples_a_ray, alpha is None, generator)
         with torch.no_grad():
             encoding = state.network.encode(kept.unit_points)
         encoding.requires_grad_()
-        growth = (kept.middles / config.near_scale - NO_GROWTH).clamp(0.0, 1.0).square()
+        growth = (kept.distances / config.near_scale - NO_GROWTH).clamp(0.0, 1.0).square()
         with autocast(encoding.device):
             sigmas, geometry = state.network.geometry(encoding)
         closing = CLOSING if alpha is None else 0.0
@@ -161,7 +162,7 @@ def make_step(
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         _descend(state, config, key.step, kept, encoding)
-        _remember(grid, config, kept, sigmas.detach(), alpha is None)
+        _remember(grid, config, candidates, known, alpha is None)
         if key.step % OCCUPANCY_EVERY == OCCUPANCY_EVERY - 1:
             _review(state, config, generator)
         error = ((image.detach() - target).square() * share).sum()
@@ -197,15 +198,15 @@ def _descend(
 def _remember(
     grid: Occupancy,
     config: RadianceConfig,
-    samples: PackedSamples,
-    sigmas: Float[Tensor, "n_samples"],
+    candidates: PackedSamples,
+    sigmas: Float[Tensor, "n_candidates"],
     closed: bool,
 ) -> None:
-    """Let the grid remember what the samples of a step came to; the last of a ray stop all that is left."""
+    """Let the grid remember what a step's candidates weigh; the last of a ray stop all that is left."""
     alphas = -torch.expm1(-sigmas * config.march_step)
     if closed:
-        alphas[samples.last()] = 1.0
-    grid.see(grid.cells_of(samples.unit_points), light_left(samples, sigmas) * alphas)
+        alphas[candidates.last()] = 1.0
+    grid.see(grid.cells_of(candidates.unit_points), light_left(candidates, sigmas) * alphas)
 
 
 def _review(state: TrainState, config: RadianceConfig, generator: torch.Generator) -> None:
@@ -225,11 +226,12 @@ def _review(state: TrainState, config: RadianceConfig, generator: torch.Generato
 def _adapt(state: TrainState, config: RadianceConfig, step: int, n_candidates: int, n_samples: int) -> None:
     """Choose the next step's rays and spacing so that its cost stays as asked for."""
     if step % OCCUPANCY_EVERY == OCCUPANCY_EVERY - 1:
-        finer = n_candidates / state.n_rays < config.candidates
+        wanted = config.candidates * (FINER if step > FINER_FROM * config.steps else 1.0)
+        finer = n_candidates / state.n_rays < wanted
         spacing = state.spacing * (0.9 if finer else 1.05)
         state.spacing = min(max(spacing, 1.0), config.coarsest_spacing)
-    cost = max(n_samples, n_candidates * CANDIDATE_COST, 1.0)
+    cost = max(n_samples + n_candidates * CANDIDATE_COST, 1.0)
     grown = min(1.0, step / (FOG_SHARE * config.steps))
     budget = config.samples * (FOG_SAMPLES + (1 - FOG_SAMPLES) * grown)
-    wanted = int(state.n_rays * min(2.0, budget / cost))
-    state.n_rays = min(max(wanted, MIN_RAYS), MAX_RAYS)
+    n_rays = int(state.n_rays * min(2.0, budget / cost))
+    state.n_rays = min(max(n_rays, MIN_RAYS), MAX_RAYS)

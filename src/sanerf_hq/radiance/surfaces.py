@@ -104,7 +104,7 @@ def strongest(traced: Traced, opaque: float) -> SurfaceSamples:
     rays = torch.arange(n_rays, device=info.device).repeat_interleave(info[:, 1])
     opacity, distance = (
         torch.zeros(n_rays, device=info.device).index_add_(0, rays, values)
-        for values in (weights, weights * samples.middles)
+        for values in (weights, weights * samples.distances)
     )
     kept = weights > NEGLIGIBLE
     most = int(info[:, 1].max()) if n_rays else 0

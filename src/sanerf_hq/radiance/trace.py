@@ -71,7 +71,7 @@ def trace(
     occupancy: Occupancy,
     rays: Rays,
     step: float,
-    parts: float,
+    samples_a_ray: float,
     closed: bool,
 ) -> Traced:
     """Features and weights along rays, as far as light gets.
@@ -81,7 +81,7 @@ def trace(
         occupancy: Where it is not empty.
         rays: In the field's coordinates.
         step: Spacing of candidates, field units.
-        parts: Samples that a candidate of weight 1 is divided into.
+        samples_a_ray: Samples of each ray.
         closed: Whether the last sample of each ray stops all light that is left.
     """
     device = rays.origins.device
@@ -90,7 +90,7 @@ def trace(
     marched = ray_march(rays.origins, rays.directions, jitter, occupancy.occupied, march, CAPACITY)
     candidates = PackedSamples.of(marched)
     sigmas = candidate_densities(network, candidates)
-    samples = choose_samples(candidates, rays, sigmas, parts, None)
+    samples = choose_samples(candidates, rays, sigmas, samples_a_ray, closed, None)
     encoding = network.encode(samples.unit_points)
     with autocast(device):
         sigmas, geometry = network.geometry(encoding)
