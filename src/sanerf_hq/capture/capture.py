@@ -1,0 +1,107 @@
+"""Capture: photos or a video to a posed scene, stage after stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sanerf_hq.capture.colmap import load_pycolmap
+from sanerf_hq.capture.config import CaptureConfig
+from sanerf_hq.capture.evidence import Evidence, read_evidence
+from sanerf_hq.capture.features import find_features
+from sanerf_hq.capture.mapping import find_poses
+from sanerf_hq.capture.matching import Pair, choose_pairs, match_again, match_images
+from sanerf_hq.capture.model import Model
+from sanerf_hq.capture.photos import shown_name
+from sanerf_hq.capture.prepare import Prepared, prepare
+from sanerf_hq.capture.report import CaptureReport, make_report
+from sanerf_hq.capture.store import Store
+from sanerf_hq.capture.upright import stand_up
+from sanerf_hq.capture.write import write_scene
+from sanerf_hq.errors import InputError
+from sanerf_hq.runs import ProgressCallback, config_digest, quiet, write_json
+
+REPORT_FILE = "capture.json"
+WEAK = 100  # matches of a pair: fewer, and it is compared again where that may join an image
+RECIPE = 1  # raise it when the same matches would give other poses
+
+
+def capture(
+    source: Path, out: Path, config: CaptureConfig | None = None, progress: ProgressCallback = quiet
+) -> CaptureReport:
+    """Find out where photos were taken from, and write them as a scene.
+
+    A capture that was stopped or killed goes on with the same call; one that is done is read again. Photos
+    that were added since are added. ``out`` gets ``images/``, ``transforms.json``, ``sparse_points.ply`` and
+    ``capture.json``; what is needed to go on lies in ``out/work``.
+
+    Args:
+        source: A folder of photos of one scene that stands still, or a video.
+        out: The scene's folder, made if need be.
+        config: Settings.
+        progress: Told of every stage.
+
+    Raises:
+        InputError: pycolmap is not installed, the source is no source, fewer than three photos can be read,
+            or they do not overlap.
+        Cancelled: The callback asked for it; finished work stays.
+    """
+    started = time.monotonic()
+    config = config or CaptureConfig()
+    load_pycolmap()
+    store = Store(out)
+    with store.opened():
+        prepared = prepare(source, store, config, progress)
+        names = [image.name for image in prepared.images]
+        pairs = choose_pairs(len(names), prepared.is_video, config)
+        find_features(prepared.images, store, config, progress)
+        match_images(names, pairs, store, config, progress)
+        model = None
+        if not store.state.guided:
+            model = find_poses(_poses_key(store, pairs, config), len(names), store, config, progress)
+            weak = weak_pairs(names, pairs, model, read_evidence(store, config))
+            if weak:
+                match_again(names, weak, store, config, progress)
+                store.save(replace(store.state, guided=True))
+        if store.state.guided:
+            model = find_poses(_poses_key(store, pairs, config), len(names), store, config, progress)
+        evidence = read_evidence(store, config)
+        if model is None:
+            raise InputError(_no_overlap(source, prepared, evidence))
+        model = stand_up(model)
+        n_points = write_scene(model, out)
+        seconds = time.monotonic() - started
+        report = make_report(shown_name(source), prepared, model, evidence, n_points, seconds)
+        write_json(out / REPORT_FILE, report.to_json())
+    return report
+
+
+def weak_pairs(
+    names: Sequence[str], pairs: Sequence[Pair], model: Model | None, evidence: Evidence
+) -> list[Pair]:
+    """Pairs that match a little, of which at least one image is not registered."""
+    registered = {image.name for image in model.images} if model is not None else set[str]()
+    weak: list[Pair] = []
+    for i, j in pairs:
+        count = evidence.matches.get(names[i], {}).get(names[j], 0)
+        if 0 < count < WEAK and not {names[i], names[j]} <= registered:
+            weak.append((i, j))
+    return weak
+
+
+def _poses_key(store: Store, pairs: list[Pair], config: CaptureConfig) -> str:
+    return config_digest([RECIPE, store.state.matched, store.state.guided, pairs, config.seed])
+
+
+def _no_overlap(source: Path, prepared: Prepared, evidence: Evidence) -> str:
+    """Why there is no model, and what to do."""
+    names = [image.name for image in prepared.images]
+    best = max((evidence.best(name, names)[1] for name in names), default=0)
+    features = sorted(evidence.features.get(name, 0) for name in names)[len(names) // 2]
+    return (
+        f"the photos in {source} do not overlap enough to find where they were taken from (at best two of "
+        f"them share {best} matches, and a photo has about {features} features); take more, each a small "
+        "step from the last, with two thirds of the picture in common"
+    )

@@ -1,0 +1,112 @@
+"""Features: SIFT key points of every image, in COLMAP's database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sanerf_hq.capture.colmap import n_threads, quiet_pycolmap
+from sanerf_hq.capture.config import CaptureConfig
+from sanerf_hq.capture.lens import GUESSED_FOCAL
+from sanerf_hq.capture.store import Store, StoredImage
+from sanerf_hq.runs import Progress, ProgressCallback
+
+STAGE = "find features"
+MODEL = "SIMPLE_RADIAL"  # while cameras are few; refined later
+BATCH = 8  # images a call when several threads share them
+
+
+def find_features(
+    images: Sequence[StoredImage], store: Store, config: CaptureConfig, progress: ProgressCallback
+) -> None:
+    """Bring the features of all images into the store's database; those it has stay.
+
+    Images of one size and one lens share a camera. A database that knows images which have since changed or
+    gone is begun anew.
+
+    Raises:
+        Cancelled: The callback asked for it; what was found stays.
+    """
+    _check_database(images, store, config)
+    with quiet_pycolmap(config.seed) as pycolmap:
+        options = pycolmap.FeatureExtractionOptions()
+        options.use_gpu = False
+        options.num_threads = n_threads(config.threads)
+        options.sift.max_num_features = config.features
+        known = _with_features(pycolmap, store)
+        done = len(known)
+        progress(Progress(STAGE, done, len(images)))
+        for same_camera in _by_camera(images):
+            missing = [image.name for image in same_camera if image.name not in known]
+            reader = pycolmap.ImageReaderOptions()
+            reader.camera_model = MODEL
+            reader.existing_camera_id = _camera_of(pycolmap, same_camera, store)
+            step = 1 if config.threads == 1 else BATCH
+            for start in range(0, len(missing), step):
+                names = missing[start : start + step]
+                pycolmap.extract_features(
+                    store.database,
+                    store.images,
+                    image_names=names,
+                    reader_options=reader,
+                    extraction_options=options,
+                    device=pycolmap.Device.cpu,
+                )
+                done += len(names)
+                progress(Progress(STAGE, done, len(images)))
+
+
+def _check_database(images: Sequence[StoredImage], store: Store, config: CaptureConfig) -> None:
+    """Delete a database that holds features of other images than these; write down what it may hold."""
+    current = {image.name: f"{image.key} {config.features}" for image in images}
+    known = store.state.matched
+    fits = known.items() <= current.items()
+    if not fits or not known:
+        _delete_database(store)
+    if known != current:
+        store.save(replace(store.state, matched=current, guided=False))
+
+
+def _delete_database(store: Store) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        store.database.with_name(store.database.name + suffix).unlink(missing_ok=True)
+
+
+def _with_features(pycolmap: Any, store: Store) -> set[str]:
+    """Names of the images that the database has features of; a database that is damaged is begun anew."""
+    try:
+        return _names_with_features(pycolmap, store)
+    except RuntimeError:  # pycolmap's word for whatever SQLite cannot read
+        _delete_database(store)
+        return _names_with_features(pycolmap, store)
+
+
+def _names_with_features(pycolmap: Any, store: Store) -> set[str]:
+    with pycolmap.Database.open(store.database) as database:
+        return {
+            image.name
+            for image in database.read_all_images()
+            if database.exists_keypoints(image.image_id) and database.exists_descriptors(image.image_id)
+        }
+
+
+def _by_camera(images: Sequence[StoredImage]) -> list[list[StoredImage]]:
+    groups: dict[tuple[object, ...], list[StoredImage]] = {}
+    for image in images:
+        groups.setdefault((image.size, image.lens.camera), []).append(image)
+    return list(groups.values())
+
+
+def _camera_of(pycolmap: Any, images: list[StoredImage], store: Store) -> int:
+    """The database's camera for images that share one; a new one if it knows none of them."""
+    with pycolmap.Database.open(store.database) as database:
+        for image in images:
+            if database.exists_image(image.name):
+                return int(database.read_image_with_name(image.name).camera_id)
+        width, height = images[0].size
+        focal = images[0].lens.focal
+        pixels = (focal or GUESSED_FOCAL) * max(width, height)
+        camera = pycolmap.Camera.create_from_model_name(0, MODEL, pixels, width, height)
+        camera.has_prior_focal_length = focal is not None
+        return int(database.write_camera(camera))

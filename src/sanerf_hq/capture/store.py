@@ -1,0 +1,177 @@
+"""Store: a capture's folder, and what is known in it of finished work.
+
+``work/state.json`` says from what content each image was made, so that a capture that was stopped, or is run
+again with more photos, does only what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sanerf_hq.capture.lens import Lens
+from sanerf_hq.capture.video import FrameStats
+from sanerf_hq.errors import InputError
+from sanerf_hq.runs import DamagedFile, read_json, write_json
+from sanerf_hq.runs.files import is_temporary, sweep_temporaries
+
+FORMAT = 1
+LOCK_FILE = ".lock"
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An upright image in ``images/``.
+
+    Attributes:
+        name: Its file name.
+        key: Stands for the content of the photo or frame it was made from, and for how.
+        source: What the user calls it: a file's name, for a frame with its number.
+        size: Width and height.
+        lens: What the photo's tags say of the camera.
+        sharpness: See :func:`sanerf_hq.capture.sharpness.sharpness`.
+    """
+
+    name: str
+    key: str
+    source: str
+    size: tuple[int, int]
+    lens: Lens
+    sharpness: float
+
+
+@dataclass(frozen=True)
+class State:
+    """What ``state.json`` holds.
+
+    Attributes:
+        images: Finished images by name.
+        matched: Keys, by name, of the images that the database of features may know.
+        guided: The database's weak pairs have been compared again (see :mod:`sanerf_hq.capture.matching`).
+        frames: What was measured of a video's frames; empty for photos.
+        video: Key of that video.
+        poses: Stands for all that the poses in ``sparse/`` were found from; "" while there are none.
+    """
+
+    images: dict[str, StoredImage] = field(default_factory=dict)
+    matched: dict[str, str] = field(default_factory=dict)
+    guided: bool = False
+    frames: tuple[FrameStats, ...] = ()
+    video: str = ""
+    poses: str = ""
+
+
+class Store:
+    """The folder of one capture.
+
+    Attributes:
+        folder: Where ``images/``, ``transforms.json`` and ``capture.json`` go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = State()
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "images"
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    @property
+    def database(self) -> Path:
+        return self.work / "features.db"
+
+    @property
+    def sparse(self) -> Path:
+        return self.work / "sparse"
+
+    def save(self, state: State) -> None:
+        """Make ``state`` what is known."""
+        self.state = state
+        write_json(self.work / "state.json", {"format": FORMAT, **asdict(state)})
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the folder for writing and read what is known.
+
+        Raises:
+            InputError: It holds something else than a capture, another process is at it, or it cannot be
+                written.
+        """
+        from filelock import FileLock, Timeout
+
+        _check_ours(self.folder)
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(str((self.work / LOCK_FILE).resolve()), timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"{self.folder} is in use by another capture: wait until that has ended"
+            ) from None
+        except OSError as error:
+            raise InputError(f"{self.folder} cannot be written ({error.strerror}): choose another") from error
+        try:
+            sweep_temporaries(self.folder)
+            self.state = _read_state(self.work / "state.json")
+            yield
+        finally:
+            lock.release()
+
+    def is_whole(self, image: StoredImage) -> bool:
+        """Whether an image is on disk at its size."""
+        from sanerf_hq.scene.image_files import image_size
+
+        try:
+            return image_size(self.images / image.name) == image.size
+        except InputError:
+            return False
+
+    def forget_images(self, kept: set[str]) -> None:
+        """Delete images that an earlier capture made here and that no longer belong to it."""
+        gone = {name for name in self.state.images if name not in kept}
+        for name in gone:
+            (self.images / name).unlink(missing_ok=True)
+        if gone:
+            images = {name: image for name, image in self.state.images.items() if name in kept}
+            self.save(replace(self.state, images=images))
+
+
+def _check_ours(folder: Path) -> None:
+    try:
+        found = [path.name for path in folder.iterdir()] if folder.exists() else []
+    except NotADirectoryError:
+        raise InputError(f"{folder} is a file: choose another name for the scene's folder") from None
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read ({error.strerror}): choose another folder") from error
+    if not (folder / "work" / LOCK_FILE).exists() and any(not is_temporary(name) for name in found):
+        raise InputError(f"{folder} is not empty and no capture: choose a new or an empty folder")
+
+
+def _read_state(path: Path) -> State:
+    """What is known; nothing if the file is missing, damaged or of another version: then all is done anew."""
+    if not path.exists():
+        return State()
+    try:
+        value = read_json(path)
+        if value.pop("format", None) != FORMAT:
+            return State()
+        images = {name: _stored_image(entry) for name, entry in value["images"].items()}
+        frames = tuple(FrameStats(**entry) for entry in value["frames"])
+        matched, guided = dict(value["matched"]), bool(value["guided"])
+        return State(images, matched, guided, frames, str(value["video"]), str(value["poses"]))
+    except (DamagedFile, KeyError, TypeError, ValueError, AttributeError):
+        return State()
+
+
+def _stored_image(entry: dict[str, Any]) -> StoredImage:
+    width, height = entry["size"]
+    if Path(entry["name"]).name != entry["name"]:
+        raise ValueError("an image's name leads elsewhere")
+    return StoredImage(**entry | {"size": (width, height), "lens": Lens(**entry["lens"])})

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sanerf_hq.capture import capture
+from sanerf_hq.capture.capture import weak_pairs
+from sanerf_hq.capture.evidence import Evidence
+from sanerf_hq.errors import Cancelled, InputError
+from sanerf_hq.geometry import Camera
+from sanerf_hq.runs import Progress
+from sanerf_hq.scene import load_scene, read_image
+from support.captures import CONFIG, Captured
+from support.textured import BOX, FOCAL
+
+
+def similarity(points: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Umeyama's best scale, rotation and offset from points to targets."""
+    mean, target_mean = points.mean(0), targets.mean(0)
+    away, target_away = points - mean, targets - target_mean
+    left, values, right = np.linalg.svd(target_away.T @ away)
+    signs = np.array([1, 1, np.sign(np.linalg.det(left @ right))])
+    rotation = left @ np.diag(signs) @ right
+    scale = (values * signs).sum() / (away**2).sum()
+    return scale, rotation, target_mean - scale * rotation @ mean
+
+
+def truth_of(captured: Captured, name: str) -> Camera:
+    return captured.cameras[Path(name).name]
+
+
+@pytest.fixture(scope="module")
+def aligned(captured: Captured) -> tuple[float, np.ndarray, np.ndarray]:
+    """From the captured scene to the truth."""
+    views = load_scene(captured.out).views
+    found = torch.stack([view.camera.center for view in views]).double().numpy()
+    truth = torch.stack([truth_of(captured, view.name).center for view in views]).double().numpy()
+    return similarity(found, truth)
+
+
+def test_every_photo_of_the_box_is_registered_where_it_was_taken(
+    captured: Captured, aligned: tuple[float, np.ndarray, np.ndarray]
+):
+    scale, rotation, offset = aligned
+    views = load_scene(captured.out).views
+    assert [Path(view.name).name for view in views] == sorted(captured.cameras)
+    truth = np.stack([camera.center.numpy() for camera in captured.cameras.values()])
+    size = np.linalg.norm(truth.max(0) - truth.min(0))
+    for view in views:
+        true = truth_of(captured, view.name)
+        center = scale * rotation @ view.camera.center.double().numpy() + offset
+        assert np.linalg.norm(center - true.center.numpy()) < 0.01 * size
+        turn = rotation @ view.camera.camtoworld[:3, :3].double().numpy()
+        cosine = (np.trace(turn.T @ true.camtoworld[:3, :3].double().numpy()) - 1) / 2
+        assert np.degrees(np.arccos(min(1.0, cosine))) < 0.5
+        assert view.camera.focal == pytest.approx(FOCAL, rel=0.02)
+
+
+def test_the_scene_stands_upright_in_the_middle_at_unit_distance(
+    captured: Captured, aligned: tuple[float, np.ndarray, np.ndarray]
+):
+    _, rotation, offset = aligned
+    cameras = [view.camera for view in load_scene(captured.out).views]
+    distances = torch.stack([camera.center.norm() for camera in cameras])
+    assert float(distances.median()) == pytest.approx(1, abs=1e-4)
+    assert (rotation @ np.array([0, 0, 1]))[2] > np.cos(np.radians(3))
+    assert np.linalg.norm(offset - [0, 0, 0.3]) < 0.1  # the true cameras look at (0, 0, 0.3)
+
+
+def read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    header, body = path.read_bytes().split(b"end_header\n", 1)
+    assert header.startswith(b"ply\nformat binary_little_endian 1.0\n")
+    rows = np.frombuffer(body, np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)]))
+    assert f"element vertex {len(rows)}\n".encode() in header
+    return rows["xyz"], rows["rgb"]
+
+
+def test_the_points_lie_on_the_box_and_the_floor_and_have_their_colours(
+    captured: Captured, aligned: tuple[float, np.ndarray, np.ndarray]
+):
+    scale, rotation, offset = aligned
+    named = json.loads((captured.out / "transforms.json").read_text())["ply_file_path"]
+    points, colours = read_ply(captured.out / named)
+    assert len(points) == captured.report.n_points > 100
+    places = scale * points @ rotation.T + offset
+    outside = np.maximum(BOX[0] - places, places - BOX[1]).max(1)  # signed distance, roughly
+    off = np.minimum(np.abs(places[:, 2]), np.abs(outside))
+    near = np.linalg.norm(places, axis=1) < 2
+    assert near.sum() > 50
+    assert np.quantile(off[near], 0.9) < 0.02
+    assert np.median(colours[:, 0]) > np.median(colours[:, 2])  # the light is yellowish
+
+
+def test_the_report_says_why_the_others_are_not_registered(captured: Captured):
+    content = json.loads((captured.out / "capture.json").read_text())
+    assert (content["registered"], content["usable"]) == (12, 13)
+    reasons = {photo["source"]: photo["reason"] for photo in content["photos"] if photo["reason"]}
+    assert set(reasons) == {"wall.png", "cut off.png", "zz copy.png", "notes.txt"}
+    assert "truncated" in reasons["cut off.png"]
+    assert "Löwe 03.png" in reasons["zz copy.png"]
+    assert "no photo" in reasons["notes.txt"]
+    assert "is not registered" in reasons["wall.png"]
+    (line,) = [line for line in captured.report.lines() if "wall.png" in line]
+    assert reasons["wall.png"] in line
+    assert captured.report.lines()[0].startswith("12 of 13 images registered")
+    assert all(photo.error is not None and photo.error < 1 for photo in captured.report.photos[:12])
+
+
+def test_photos_are_kept_as_they_are_where_they_are_upright_and_small(captured: Captured):
+    for index in (0, 11):
+        kept = captured.out / "images" / f"Löwe_{index:02d}.png"
+        assert kept.read_bytes() == (captured.photos / f"Löwe {index:02d}.png").read_bytes()
+    view = load_scene(captured.out).view("Löwe_05")
+    assert np.array_equal(read_image(view).numpy(), np.asarray(Image.open(captured.photos / "Löwe 05.png")))
+
+
+def test_every_stage_tells_its_progress_to_the_end(captured: Captured):
+    last = {progress.stage: progress for progress in captured.told}
+    assert list(last) == ["prepare images", "find features", "match images", "find poses"]
+    assert all(progress.done == progress.total > 0 for progress in last.values())
+
+
+def first_done(told: list[Progress], stage: str) -> int:
+    return next(progress.done for progress in told if progress.stage == stage)
+
+
+def test_a_finished_capture_is_read_again(captured: Captured):
+    before = {path: path.read_bytes() for path in captured.out.glob("*.json") if path.name != "capture.json"}
+    stamp = (captured.out / "work" / "sparse" / "images.bin").stat().st_mtime_ns
+    told: list[Progress] = []
+    report = capture(captured.photos, captured.out, CONFIG, told.append)
+    assert first_done(told, "find features") == 13
+    assert first_done(told, "find poses") == 13
+    assert (captured.out / "work" / "sparse" / "images.bin").stat().st_mtime_ns == stamp
+    assert {path: path.read_bytes() for path in before} == before
+    assert report.photos == captured.report.photos
+
+
+class StopAt:
+    """Cancels the first time that a stage has come so far."""
+
+    def __init__(self, stage: str, done: int) -> None:
+        self.stage, self.done = stage, done
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.stage == self.stage and progress.done >= self.done:
+            raise Cancelled
+
+
+def test_a_stopped_capture_goes_on_and_ends_as_an_unbroken_one(captured: Captured, tmp_path: Path):
+    out = tmp_path / "scene"
+    for stage, done in (("prepare images", 5), ("find features", 4), ("match images", 60), ("find poses", 5)):
+        with pytest.raises(Cancelled):
+            capture(captured.photos, out, CONFIG, StopAt(stage, done))
+        assert not (out / "transforms.json").exists()
+    told: list[Progress] = []
+    capture(captured.photos, out, CONFIG, told.append)
+    assert first_done(told, "find features") == 13
+    unbroken = (captured.out / "transforms.json").read_text()
+    assert (out / "transforms.json").read_text() == unbroken
+
+
+def test_a_damaged_database_or_state_is_made_anew(captured: Captured, tmp_path: Path):
+    out = tmp_path / "scene"
+    shutil.copytree(captured.out, out)
+    (out / "work" / "features.db").write_bytes(b"no database" * 1000)
+    (out / "work" / "sparse" / "images.bin").write_bytes(b"\xff" * 40)
+    told: list[Progress] = []
+    capture(captured.photos, out, CONFIG, told.append)
+    assert first_done(told, "find features") == 0
+    assert (out / "transforms.json").read_text() == (captured.out / "transforms.json").read_text()
+
+
+def test_a_photo_that_comes_later_is_added(captured: Captured, tmp_path: Path):
+    photos, out = tmp_path / "photos", tmp_path / "scene"
+    photos.mkdir()
+    names = sorted(path.name for path in captured.photos.glob("Löwe*"))
+    for name in names[:4]:
+        shutil.copy(captured.photos / name, photos)
+    assert capture(photos, out, CONFIG).count("registered") == 4
+    shutil.copy(captured.photos / names[4], photos)
+    told: list[Progress] = []
+    assert capture(photos, out, CONFIG, told.append).count("registered") == 5
+    assert first_done(told, "find features") == 4
+    (photos / names[0]).unlink()
+    told.clear()
+    assert capture(photos, out, CONFIG, told.append).count("registered") == 4
+    assert first_done(told, "find features") == 0
+    assert sorted(path.name for path in (out / "images").iterdir()) == [
+        name.replace(" ", "_") for name in names[1:5]
+    ]
+
+
+def test_a_photo_far_from_the_others_is_joined_by_a_second_look(captured: Captured, tmp_path: Path):
+    """Five photos 15° apart and one 45° on, that shares too few matches with the last of them."""
+    photos, out = tmp_path / "photos", tmp_path / "scene"
+    photos.mkdir()
+    chosen = [f"Löwe {index:02d}.png" for index in (0, 1, 2, 3, 4, 7)]
+    for name in chosen:
+        shutil.copy(captured.photos / name, photos)
+    told: list[Progress] = []
+    report = capture(photos, out, CONFIG, told.append)
+    assert report.count("registered") == 6
+    assert [progress.total for progress in told if progress.stage == "match again"] == [1, 1]
+    views = load_scene(out).views
+    found = torch.stack([view.camera.center for view in views]).double().numpy()
+    truth = torch.stack([truth_of(captured, view.name).center for view in views]).double().numpy()
+    scale, rotation, offset = similarity(found, truth)
+    errors = np.linalg.norm(scale * found @ rotation.T + offset - truth, axis=1)
+    assert errors.max() < 0.02 * np.linalg.norm(truth.max(0) - truth.min(0))
+    told.clear()
+    assert capture(photos, out, CONFIG, told.append).count("registered") == 6
+    assert "match again" not in {progress.stage for progress in told}
+
+
+def test_only_pairs_that_may_join_an_image_are_looked_at_again():
+    names, pairs = list("abc"), [(0, 1), (0, 2), (1, 2)]
+    matches = {"a": {"b": 40, "c": 99}, "b": {"a": 40, "c": 100}, "c": {"a": 99, "b": 100}}
+    assert weak_pairs(names, pairs, None, Evidence({}, matches)) == [(0, 1), (0, 2)]
+    assert weak_pairs(names, pairs, None, Evidence({}, {})) == []
+
+
+def test_a_folder_of_something_else_is_left_alone(captured: Captured, tmp_path: Path):
+    (tmp_path / "diary.txt").write_text("mine")
+    with pytest.raises(InputError, match="not empty and no capture"):
+        capture(captured.photos, tmp_path, CONFIG)
+    assert [path.name for path in tmp_path.iterdir()] == ["diary.txt"]
+
+
+def test_a_capture_of_other_photos_is_left_alone(captured: Captured, tmp_path: Path):
+    for index in range(3):
+        Image.new("RGB", (20, 20), (index, 0, 0)).save(tmp_path / f"other {index}.png")
+    with pytest.raises(InputError, match="other photos"):
+        capture(tmp_path, captured.out, CONFIG)
+    assert len(list((captured.out / "images").iterdir())) == 13
+
+
+def test_photos_that_do_not_overlap_are_refused_with_what_to_do(tmp_path: Path):
+    pytest.importorskip("pycolmap", reason="needs the extra sfm")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for seed in range(3):
+        noise = np.random.default_rng(seed).integers(0, 255, (30, 40), dtype=np.uint8)
+        Image.fromarray(noise).resize((320, 240)).save(photos / f"{seed}.png")
+    with pytest.raises(InputError, match=r"do not overlap enough .* take more"):
+        capture(photos, tmp_path / "scene", CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [([], "holds 0 photos"), (["a.png"], "holds 1 photos"), (["a.txt"], "a.txt is no photo")],
+)
+def test_fewer_than_three_photos_are_refused(names: list[str], said: str, tmp_path: Path):
+    pytest.importorskip("pycolmap", reason="needs the extra sfm")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in names:
+        Image.new("RGB", (9, 9)).save(photos / name, "PNG")
+    with pytest.raises(InputError, match=said):
+        capture(photos, tmp_path / "scene", CONFIG)
+
+
+def test_a_source_that_is_neither_folder_nor_video_is_refused(tmp_path: Path):
+    pytest.importorskip("pycolmap", reason="needs the extra sfm")
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(InputError, match="no folder of photos and no video"):
+        capture(tmp_path / "a.txt", tmp_path / "scene", CONFIG)
+    with pytest.raises(InputError, match="does not exist"):
+        capture(tmp_path / "none", tmp_path / "scene", CONFIG)
+
+
+def test_without_pycolmap_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setitem(sys.modules, "pycolmap", None)
+    with pytest.raises(InputError, match=r"pip install 'sanerf-hq\[sfm\]'"):
+        capture(tmp_path, tmp_path / "scene", CONFIG)
+    assert not (tmp_path / "scene").exists()
