@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from sanerf_hq.errors import Cancelled, InputError
-from sanerf_hq.masks import DecodeConfig, MaskSet, decode_masks
+from sanerf_hq.masks import DecodeConfig, MaskSet, Polls, begin_survey, decode_masks
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt
+from sanerf_hq.radiance import load_view_samples
 from sanerf_hq.runs import Progress
 from sanerf_hq.segmenters import DecoderPrompt, Embedding, Masks, load_segmenter
 from support.balls import (
@@ -125,6 +126,52 @@ def test_a_mask_that_leaks_is_left_out_and_its_view_unlabelled(field_: BallField
     assert "images/4.png" in leaking.asked
     assert set(masks.views) == views_seeing(1) - {"images/4.png"}
     check_equals_truth(masks, 1)
+
+
+def test_a_rejected_view_is_asked_again_from_the_3d_mask_twice_at_most(field_: BallField):
+    leaking = ByColour(leak_in=("images/4.png",))
+    decode_masks(field_, leaking, CLICK)
+    assert leaking.asked.count("images/4.png") == 3
+    once = ByColour(leak_in=("images/4.png",))
+    decode_masks(field_, once, CLICK, config=DecodeConfig(rounds=0))
+    assert once.asked.count("images/4.png") == 1
+
+
+def test_a_view_that_answers_better_when_asked_again_is_taken_in(field_: BallField):
+    @dataclass
+    class AtSecondTry(ByColour):
+        def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
+            first = embedding.view not in self.asked
+            self.leak_in = ("images/4.png",) if first else ()
+            return super().decode(embedding, prompts)
+
+    masks = decode_masks(field_, AtSecondTry(), CLICK)
+    assert set(masks.views) == views_seeing(1)
+    check_equals_truth(masks, 1)
+    assert {one.source for one in masks.segments if one.view == "images/4.png"} == {"repeated"}
+
+
+def test_the_preview_needs_only_the_first_views(field_: BallField):
+    config = DecodeConfig(preview_views=3)
+    segmenter = ByColour()
+    polls = Polls(field_.at_home(), load_view_samples(field_))
+    survey = begin_survey(field_, segmenter, CLICK, polls, config)
+    survey.decode(config.preview_views, lambda done, total: None)
+    assert len(set(segmenter.asked)) == 3
+    assert segmenter.asked[0] == "images/3.png", "the clicked view comes first"
+    assert 1 <= len(survey.segments()) <= 3
+    survey.decode(None, lambda done, total: None)
+    assert {one.view for one in survey.segments()} == views_seeing(1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_views_that_carry_the_neighbours_mask_are_left_out(field_: BallField, seed: int):
+    damaged = load_segmenter(f"damaged:wrong=0.4,seed={seed}", field_.at_home().scene)
+    masks = decode_masks(field_, damaged, CLICK, "red")
+    assert len(masks.views) == 7, "of 11 views 4 are wrong"
+    check_equals_truth(masks, 1)
+    equal = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0)
+    assert len(decode_masks(field_, damaged, CLICK, "red", equal).views) == 11
 
 
 def test_views_are_encoded_once_for_two_objects(field_: BallField):

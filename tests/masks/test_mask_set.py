@@ -28,28 +28,82 @@ def two_objects() -> MaskSet:
     return MaskSet(("cup", "lid"), segments, "grabcut")
 
 
-def test_a_view_without_a_segment_is_unlabelled_and_one_with_another_objects_is_background():
+def test_a_view_without_a_segment_of_an_object_says_nothing_of_it():
     masks = two_objects()
     assert masks.views == ("a", "b")
     assert masks.mask("c") is None
     assert masks.labels("c") is None
-    empty = masks.mask("b", 1)
-    assert empty is not None
-    assert not bool(empty.any())
+    assert masks.mask("b", 1) is None
     labels = masks.labels("a")
     assert labels is not None
     assert torch.equal(labels == 1, square(0))
     assert torch.equal(labels == 2, square(3))
 
 
+def test_a_pixel_may_be_what_its_view_does_not_rule_out():
+    masks = two_objects()
+    both, one = masks.possible("a"), masks.possible("b")
+    assert both is not None
+    assert one is not None
+    assert masks.possible("c") is None
+    free = ~(square(0) | square(3))
+    assert torch.equal(both, torch.stack([free, square(0), square(3)])), "both objects are labelled in a"
+    assert torch.equal(one[2], square(1))
+    assert torch.equal(one[1], ~square(1)), "of the cup b says nothing: beside the lid it may be anywhere"
+    assert torch.equal(one[0], ~square(1))
+
+
+def test_where_masks_overlap_either_may_be_there():
+    segments = (Segment("a", encode(square(0)), 1), Segment("a", encode(square(1)), 2))
+    possible = MaskSet(("cup", "lid"), segments, "grabcut").possible("a")
+    assert possible is not None
+    assert possible[:, 1, 3].tolist() == [False, True, True]
+    assert possible[:, 0, 3].tolist() == [False, True, False]
+
+
+def test_a_label_is_trusted_as_its_segment_is():
+    trust = two_objects().trust("a")
+    assert trust is not None
+    assert float(trust[0, 2]) == pytest.approx(0.9)
+    assert float(trust[3, 2]) == pytest.approx(0.5)
+    assert float(trust[5, 8]) == pytest.approx(0.7)
+    assert two_objects().trust("c") is None
+
+
+def test_sets_are_joined_and_parted():
+    one = MaskSet(("pot",), (Segment("b", encode(square(2))),), "compact", (((1.0, 2.0, 3.0),),))
+    joined = two_objects().joined(one)
+    assert joined.names == ("cup", "lid", "pot")
+    assert joined.segmenter == "grabcut, compact"
+    assert joined.seeds == ((), (), ((1.0, 2.0, 3.0),))
+    pot = joined.mask("b", 3)
+    assert pot is not None
+    assert torch.equal(pot, square(2))
+    parted = joined.without({"cup"})
+    assert parted.names == ("lid", "pot")
+    assert [(one.view, one.identity) for one in parted.segments] == [("a", 1), ("b", 1), ("b", 2)]
+    assert joined.without({"pot"}).segments == two_objects().segments
+    with pytest.raises(InputError, match="there is an object 'lid' already"):
+        joined.joined(two_objects().without({"cup"}))
+
+
 def test_masks_are_read_back_as_they_were(tmp_path: Path):
     save_masks(two_objects(), tmp_path)
     assert load_masks(tmp_path) == two_objects()
+    seeded = MaskSet(("pot",), (Segment("b", encode(square(2))),), "compact", (((1.0, 2.0, 3.0),),))
+    save_masks(seeded, tmp_path)
+    assert load_masks(tmp_path) == seeded
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("format", 9), ("segments", [{"view": "a"}]), ("names", 3), ("segments", [{"counts": [1]}])],
+    [
+        ("format", 9),
+        ("segments", [{"view": "a"}]),
+        ("names", 3),
+        ("segments", [{"counts": [1]}]),
+        ("seeds", [[]]),
+    ],
 )
 def test_damaged_masks_are_refused(tmp_path: Path, key: str, value: object):
     save_masks(two_objects(), tmp_path)

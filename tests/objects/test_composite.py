@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from sanerf_hq.objects.composite import BACKGROUND_LOGIT, composite_identities, is_solid, restricted
-from sanerf_hq.objects.region import SIDES, Region, find_region
+from sanerf_hq.objects.region import SIDES, Region, find_regions
 from sanerf_hq.radiance import SurfaceSamples
 
 
@@ -65,7 +65,7 @@ def test_the_region_holds_what_the_labels_agree_on():
     lone = torch.tensor([[0.1, 0.9, 0.9]])  # a spot that only one labelled ray hit
     surfaces = SurfaceSamples.join([surfaces, replace(surfaces.take(torch.tensor([0])), unit_points=lone)])
     label = torch.cat([label, torch.tensor([True])])
-    region = find_region(surfaces, label)
+    (region,) = find_regions(surfaces, label[:, None], torch.ones(n + 1))
     assert region is not None
     assert bool(region.inside(inside).all())
     assert not bool(region.inside(outside).any())
@@ -74,4 +74,5 @@ def test_the_region_holds_what_the_labels_agree_on():
     unit = region.to_unit(inside)
     assert float(unit.amin()) >= 0
     assert float(unit.amax()) <= 1
-    assert find_region(surfaces, torch.zeros(n + 1, dtype=torch.bool)) is None
+    nowhere = torch.zeros(n + 1, 1, dtype=torch.bool)
+    assert find_regions(surfaces, nowhere, torch.ones(n + 1)) == [None]

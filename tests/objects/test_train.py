@@ -13,7 +13,8 @@ from sanerf_hq.evaluate import Confusion
 from sanerf_hq.masks import MaskSet, Segment, decode_masks
 from sanerf_hq.masks.rle import encode
 from sanerf_hq.objects import OBJECT_PRESETS, ObjectConfig, ObjectField, load_object_field, train_object_field
-from sanerf_hq.objects.train import gather_rays, near_outline
+from sanerf_hq.objects.labels import add_outlines, gather_pool, near_outline
+from sanerf_hq.objects.train import label_loss
 from sanerf_hq.prompts import PointPrompt
 from sanerf_hq.radiance import GridConfig, load_view_samples
 from sanerf_hq.runs import Key, Progress
@@ -141,10 +142,22 @@ def test_unlabelled_views_lend_no_rays(field: BallField):
     whole = masks_of(field, 1, "red")
     one = MaskSet(("red",), whole.segments[:1], "truth")
     pool = load_view_samples(field)
-    everywhere = replace(CONFIG, local=False)
-    few, _ = gather_rays(field, one, everywhere, Key(0, "t", 0), pool)
-    many, _ = gather_rays(field, whole, everywhere, Key(0, "t", 0), pool)
+    few, _ = gather_pool(field, one, pool, local=False)
+    many, region = gather_pool(field, whole, pool, local=False)
     assert few.n_pool * len(whole.segments) == many.n_pool
+    more = add_outlines(field, whole, many, region, 500, Key(0, "t", 0))
+    assert more.n_pool == many.n_pool
+    assert 300 < len(more.surfaces) - more.n_pool <= 500
+
+
+def test_the_loss_of_a_set_is_that_of_any_of_its_identities():
+    logits = torch.tensor([[0.3, -1.0, 2.0]] * 3)
+    possible = torch.tensor([[0, 0, 1], [1, 1, 0], [1, 1, 1]]) > 0
+    m = logits[0].softmax(-1)
+    expected = -torch.stack([m[2], m[0] + m[1], torch.tensor(1.0)]).log()
+    assert torch.allclose(label_loss(logits, possible), expected, atol=1e-6)
+    one = torch.nn.functional.cross_entropy(logits[:1], torch.tensor([2]))
+    assert float(label_loss(logits, possible)[0]) == pytest.approx(float(one)), "Eq. 8 where there is one"
 
 
 def test_outlines_are_found_on_both_sides():

@@ -1,4 +1,4 @@
-"""Segment: clicks, a box or 3D points to an object in a trained run."""
+"""Segment: clicks, boxes or 3D points to objects in a trained run."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sanerf_hq.masks import MaskSet
     from sanerf_hq.objects import ObjectField
     from sanerf_hq.prompts import Prompt
+    from sanerf_hq.radiance import RadianceField
+    from sanerf_hq.runs import SegmentationFolder
 
 PREVIEW_VIEWS = 6
 PREVIEW_WIDTH = 480
@@ -22,10 +24,12 @@ PREVIEW_WIDTH = 480
 
 @dataclass(frozen=True)
 class Segment:
-    """Cut an object out of a trained run: prompts -> masks of the views -> a 3D mask, kept under a name.
+    """Cut objects out of a trained run: prompts -> masks of the views -> 3D masks, kept under a name.
 
-    Clicks are pixels x,y of the photo of --view, or of another one as VIEW:x,y. Which segmenters there are:
-    sanerf doctor.
+    Clicks are pixels x,y of the photo of --view, or of another one as VIEW:x,y. Several objects, each with
+    its own prompts, come from a file and share one field; --add puts further ones beside those of a
+    segmentation.
+    Which segmenters there are: sanerf doctor.
 
     Example: sanerf segment runs/cape --name cape --view IMG_5881 --point 197,202 --point 417,317
     --negative 300,428
@@ -34,7 +38,9 @@ class Segment:
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Run folder that sanerf train made."""
     name: Annotated[str, tyro.conf.arg(metavar="NAME")]
-    """Name of the object, and of its folder in the run."""
+    """Name of the segmentation, and of its folder in the run."""
+    object: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Name of the prompted object; the segmentation's if not given."""
     view: Annotated[str | None, tyro.conf.arg(metavar="VIEW")] = None
     """View that clicks and box are given in: its file path in the scene or, where unique, its stem."""
     point: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[VIEW:]X,Y"), tyro.conf.UseAppendAction] = ()
@@ -49,8 +55,13 @@ class Segment:
     """Point on the object's surface, in the scene's own coordinates; may be given several times."""
     negative3d: Annotated[tuple[str, ...], tyro.conf.arg(metavar="X,Y,Z"), tyro.conf.UseAppendAction] = ()
     """Point beside the object; may be given several times."""
+    prompts: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None
+    """Objects and their prompts, in place of the options above; a scene.json will do, or the prompts.json of
+    another segmentation."""
+    add: bool = False
+    """Put the objects beside those of the segmentation of that name, in one field with them."""
     segmenter: Annotated[str, tyro.conf.arg(metavar="S")] = "grabcut"
-    """What turns prompts into masks: grabcut, sam[:...], sam_hq[:...], masks:FOLDER, truth."""
+    """What turns prompts into masks: grabcut, compact, sam[:...], sam_hq[:...], masks:FOLDER, truth."""
     preset: Literal["draft", "standard", "paper"] = "standard"
     """Size of the object field and how views are prompted; paper segments renders, as the paper does."""
     segment_on: Literal["photo", "render"] | None = None
@@ -63,12 +74,14 @@ class Segment:
     def run(self) -> int:
         """Segment, keep, draw a preview."""
         check_device(self.device)
-        prompts = self._prompts()
+        if self.add and self.replace:
+            raise InputError("--add and --replace exclude each other; give one of them")
+        wanted = self._wanted()
         from dataclasses import replace
 
         from sanerf_hq.cli.console import ConsoleProgress
-        from sanerf_hq.masks import DECODE_PRESETS, decode_masks
-        from sanerf_hq.objects import OBJECT_PRESETS, train_object_field
+        from sanerf_hq.masks import DECODE_PRESETS
+        from sanerf_hq.objects import OBJECT_PRESETS, segment_objects
         from sanerf_hq.radiance import load_radiance_field
         from sanerf_hq.runs import check_name, write_json
         from sanerf_hq.segmenters import load_segmenter
@@ -76,26 +89,68 @@ class Segment:
         field = load_radiance_field(self.folder, self.device)
         run = field.at_home().run
         existing = run.segmentation_names()
-        name = check_name(self.name, [] if self.replace else existing)
+        if self.add and self.name not in existing:
+            known = ", ".join(existing) or "none"
+            raise InputError(f"there is no segmentation {self.name!r} to add to; the run has: {known}")
+        name = check_name(self.name, [] if self.replace or self.add else existing)
         decoding = DECODE_PRESETS[self.preset]
         if self.segment_on is not None:
             decoding = replace(decoding, segment_on=self.segment_on)
         segmenter = load_segmenter(self.segmenter, field.at_home().scene, self.device)
-        with ConsoleProgress() as progress:
-            masks = decode_masks(field, segmenter, prompts, name, decoding, progress)
-            if self.replace:
+        beside = self._beside(field, set(wanted)) if self.add else None
+        record = self._record(run.segmentation(name), wanted, () if beside is None else beside.names)
+
+        def make_room() -> None:
+            if self.replace or self.add:
                 run.remove_segmentation(name)
-            found = train_object_field(field, masks, name, OBJECT_PRESETS[self.preset], progress)
+
+        with ConsoleProgress() as progress:
+            made = segment_objects(
+                field,
+                segmenter,
+                wanted,
+                name,
+                decoding,
+                OBJECT_PRESETS[self.preset],
+                beside,
+                progress=progress,
+                before_training=make_room,
+            )
         folder = run.segmentation(name)
-        write_json(folder.prompts, self._record())
-        write_json(folder.identities, {"identities": list(masks.names)})
+        write_json(folder.prompts, record)
+        write_json(folder.identities, {"identities": list(made.masks.names)})
         preview = folder.folder / "preview.jpg"
-        draw_preview(found, masks, preview)
+        draw_preview(made.field, made.masks, preview)
         n_views = len(field.at_home().views)
-        print(f"{name}: masks in {len(masks.views)} of {n_views} training views")
+        for number, one in enumerate(made.masks.names, 1):
+            found = sum(segment.identity == number for segment in made.masks.segments)
+            print(f"{one}: masks in {found} of {n_views} training views")
         print(f"segmentation: {folder.folder}")
         print(f"preview: {preview}")
         return 0
+
+    def _wanted(self) -> dict[str, list[Prompt]]:
+        """Prompts by the names of their objects.
+
+        Raises:
+            InputError: They are given in two ways, or mean nothing.
+        """
+        from sanerf_hq.prompts import read_prompts
+
+        if self.prompts is None:
+            return {self.object or self.name: self._prompts()}
+        if self.point or self.negative or self.box or self.point3d or self.negative3d or self.object:
+            raise InputError("--prompts and prompts by options exclude each other; give one of them")
+        return read_prompts(self.prompts)
+
+    def _beside(self, field: RadianceField, names: set[str]) -> MaskSet:
+        """Masks of the objects that are there; where adding was stopped half-way, of those from before."""
+        from sanerf_hq.objects import load_segmentation_masks
+
+        run = field.at_home().run
+        masks = load_segmentation_masks(field, self.name)
+        stage = run.stage(f"segmentations/{run.segmentation(self.name).name}")
+        return masks if stage is not None and stage.is_complete else masks.without(names)
 
     def _prompts(self) -> list[Prompt]:
         """The options as prompts, one for each view.
@@ -121,7 +176,9 @@ class Segment:
             off3 = tuple(numbers(text, 3, "--negative3d") for text in self.negative3d)
             prompts.append(SpacePrompt(on3, off3))  # pyright: ignore[reportArgumentType]
         if not prompts:
-            raise InputError("nothing is prompted; give --view with --point or --box, or --point3d")
+            raise InputError(
+                "nothing is prompted; give --view with --point or --box, or --point3d, or --prompts"
+            )
         return prompts
 
     def _placed(self, text: str, count: int, option: str) -> tuple[str, tuple[float, ...]]:
@@ -131,14 +188,19 @@ class Segment:
             raise InputError(f"{option} {text} names no view; add --view, or write VIEW:{text}")
         return name, numbers(rest, count, option)
 
-    def _record(self) -> dict[str, object]:
+    def _record(
+        self, folder: SegmentationFolder, wanted: dict[str, list[Prompt]], before: tuple[str, ...]
+    ) -> dict[str, object]:
+        """A prompts file of all objects, and by what they were segmented."""
+        from sanerf_hq.prompts import write_prompts
+        from sanerf_hq.runs import read_json
+
+        objects: list[object] = []
+        if before and folder.prompts.exists():
+            known = read_json(folder.prompts).get("objects", [])
+            objects = [one for one in known if isinstance(one, dict) and one.get("name") in before]
         return {
-            "view": self.view,
-            "point": list(self.point),
-            "negative": list(self.negative),
-            "box": list(self.box),
-            "point3d": list(self.point3d),
-            "negative3d": list(self.negative3d),
+            "objects": [*objects, *write_prompts(wanted)],
             "segmenter": self.segmenter,
             "segment_on": self.segment_on,
             "preset": self.preset,

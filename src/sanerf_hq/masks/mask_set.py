@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from sanerf_hq.errors import InputError
 from sanerf_hq.masks.rle import RLE, decode, encode
 from sanerf_hq.runs import DamagedFile, read_json, write_text
 
 FILE = "masks.json"
 FORMAT = 1
+
+Point = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Segment:
         mask: Its pixels, at the size that was worked at; may be empty.
         identity: Which object, from 1.
         score: How far it is trusted, in [0, 1].
-        source: Where it comes from: user, projected, spread or labels.
+        source: Where it comes from: user, projected, spread, repeated or labels.
     """
 
     view: str
@@ -41,18 +44,25 @@ class Segment:
 class MaskSet:
     """Segments of objects in training views.
 
-    In a view that has a segment, pixels outside all its segments are background; every other view says
-    nothing at all.
+    Where a view has a segment of an identity, pixels outside it are not that identity; of an identity without
+    a segment the view says nothing. So a pixel's label is the set of identities that it may be.
 
     Attributes:
         names: Of the objects; identity i is ``names[i - 1]``.
         segments: At most one for each view and identity.
         segmenter: Name of what made them.
+        seeds: Points on each object's surface that the user vouched for, in the scene's coordinates; () where
+            none is known.
     """
 
     names: tuple[str, ...]
     segments: tuple[Segment, ...]
     segmenter: str
+    seeds: tuple[tuple[Point, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.seeds:
+            object.__setattr__(self, "seeds", ((),) * len(self.names))
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -60,12 +70,11 @@ class MaskSet:
         return tuple(dict.fromkeys(segment.view for segment in self.segments))
 
     def mask(self, view: str, identity: int = 1) -> Bool[Tensor, "h w"] | None:
-        """An object's pixels in a view; None where the view is unlabelled."""
-        here = [segment for segment in self.segments if segment.view == view]
-        for segment in here:
-            if segment.identity == identity:
+        """An object's pixels in a view; None where the view says nothing of it."""
+        for segment in self.segments:
+            if segment.view == view and segment.identity == identity:
                 return decode(segment.mask)
-        return torch.zeros(here[0].mask.height, here[0].mask.width, dtype=torch.bool) if here else None
+        return None
 
     def labels(self, view: str) -> Int64[Tensor, "h w"] | None:
         """The identity of each pixel, 0 = background; None where the view is unlabelled."""
@@ -76,6 +85,70 @@ class MaskSet:
                 found = torch.zeros(mask.shape, dtype=torch.int64) if found is None else found
                 found[mask] = segment.identity
         return found
+
+    def possible(self, view: str) -> Bool[Tensor, "n_logits h w"] | None:
+        """What each pixel may be, channel 0 = background; None where the view is unlabelled.
+
+        Under one segment a pixel is that identity, under several one of them; elsewhere it is background or
+        an identity that has no segment here.
+        """
+        here = {segment.identity: decode(segment.mask) for segment in self.segments if segment.view == view}
+        if not here:
+            return None
+        shape = next(iter(here.values())).shape
+        nothing = torch.zeros(shape, dtype=torch.bool)
+        planes = [here.get(identity, nothing) for identity in range(1, len(self.names) + 1)]
+        free = ~torch.stack(list(here.values())).any(0)
+        may_be = [plane if i in here else free for i, plane in enumerate(planes, 1)]
+        return torch.stack([free, *may_be])
+
+    def trust(self, view: str) -> Float[Tensor, "h w"] | None:
+        """How far each pixel's label is trusted, by the scores of the segments; None where there is none.
+
+        Under segments it is the best of theirs, elsewhere the mean of all in the view.
+        """
+        here = [segment for segment in self.segments if segment.view == view]
+        if not here:
+            return None
+        mean = sum(segment.score for segment in here) / len(here)
+        trust = torch.full((here[0].mask.height, here[0].mask.width), -1.0)
+        for segment in here:
+            mask = decode(segment.mask)
+            trust[mask] = trust[mask].clamp_min(segment.score)
+        return torch.where(trust < 0, mean, trust)
+
+    def check_new(self, names: Iterable[str]) -> None:
+        """Refuse names of objects that are there.
+
+        Raises:
+            InputError: One is.
+        """
+        shared = set(self.names) & set(names)
+        if shared:
+            raise InputError(f"there is an object {min(shared)!r} already; choose another name")
+
+    def joined(self, other: MaskSet) -> MaskSet:
+        """The objects of both, the other's after this one's.
+
+        Raises:
+            InputError: They share a name.
+        """
+        self.check_new(other.names)
+        moved = tuple(replace(one, identity=one.identity + len(self.names)) for one in other.segments)
+        makers = dict.fromkeys([*self.segmenter.split(", "), other.segmenter])
+        return MaskSet(
+            self.names + other.names, self.segments + moved, ", ".join(makers), self.seeds + other.seeds
+        )
+
+    def without(self, names: Collection[str]) -> MaskSet:
+        """The objects of other names."""
+        kept = [number for number, name in enumerate(self.names, 1) if name not in names]
+        place = {number: new for new, number in enumerate(kept, 1)}
+        segments = tuple(
+            replace(one, identity=place[one.identity]) for one in self.segments if one.identity in place
+        )
+        seeds = tuple(self.seeds[number - 1] for number in kept)
+        return MaskSet(tuple(self.names[number - 1] for number in kept), segments, self.segmenter, seeds)
 
     @staticmethod
     def of_masks(name: str, masks: Sequence[tuple[str, Bool[Tensor, "h w"]]], segmenter: str) -> MaskSet:
@@ -101,6 +174,7 @@ def save_masks(masks: MaskSet, folder: Path) -> None:
         "format": FORMAT,
         "names": list(masks.names),
         "segmenter": masks.segmenter,
+        "seeds": [[list(point) for point in points] for points in masks.seeds],
         "segments": segments,
     }
     write_text(folder / FILE, json.dumps(content, ensure_ascii=False) + "\n")
@@ -128,6 +202,12 @@ def load_masks(folder: Path) -> MaskSet:
             )
             for entry in content["segments"]
         )
-        return MaskSet(tuple(str(name) for name in content["names"]), segments, str(content["segmenter"]))
+        names = tuple(str(name) for name in content["names"])
+        seeds = tuple(
+            tuple((float(x), float(y), float(z)) for x, y, z in points) for points in content.get("seeds", [])
+        )
+        if len(seeds) not in (0, len(names)):
+            raise ValueError(f"seeds of {len(seeds)} objects")
+        return MaskSet(names, segments, str(content["segmenter"]), seeds)
     except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
         raise DamagedFile(f"{path} holds no masks of this version; segment again") from error

@@ -1,83 +1,60 @@
-"""The wavefront: masks accepted in some views prompt the views beside them (design decision 6).
+"""The wavefront: a segmenter prompted view by view, until every view that sees the object has a mask.
 
-Points inside accepted masks are lifted and projected into all views that have no mask yet. The view that sees
-most of them is next: it is prompted with a few of these points, with the user's own where they are seen, and
-with the box round all of them. Its mask is accepted if it agrees with what is known in 3D.
+First come views that see the user's own points (design decision 6). What their masks agree on in space is
+then shown to the views that see none of these points, a few at a time, and prompts them: with points inside,
+with the box round it, and with the mask itself. In the same way views are asked again whose masks disagree.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
+from sanerf_hq.geometry import Camera
+from sanerf_hq.masks.candidates import Candidate, candidates_of
+from sanerf_hq.masks.config import DecodeConfig
+from sanerf_hq.masks.guess import Guess
 from sanerf_hq.masks.interior import interior, representatives
-from sanerf_hq.masks.mask_set import Segment
+from sanerf_hq.masks.mask_set import Point, Segment
 from sanerf_hq.masks.pictures import Pictures
-from sanerf_hq.masks.rle import encode
-from sanerf_hq.prompts import Cloud, Marks, ViewPrompts, sightings
-from sanerf_hq.radiance import RadianceField, ViewSamples
-from sanerf_hq.segmenters import DecoderPrompt, Embedding, Masks
+from sanerf_hq.masks.survey import Polls, Settled, Told, as_points, spread_order
+from sanerf_hq.prompts import Cloud, Marks, Source, ViewPrompts, sightings
+from sanerf_hq.radiance import RadianceField
+from sanerf_hq.segmenters import Embedding
 
-POINTS_A_MASK = 64  # points inside a mask that are projected into other views
 POINTS_A_PROMPT = 5
-POINTS_FOR_A_BOX = 8
 POINTS_A_BOX = 8  # points that stand for a box in other views
-BOX_MARGIN = 0.06  # of the box's sides: the points lie inside the object
-REACH = 1.0  # how far an object may go beyond what is accepted of it, in the longest extent of that
-TAIL = 0.05  # share of the accepted points at each end that may lie on what is behind
-LEAST_NEAR = 0.8  # share of a mask that must lie within reach
-LEAST_AGREEMENT = 0.5
-CLICK_FIRST = 10_000  # a view that sees the user's own points comes before any that does not
+MOST_PIXELS = 2000  # of a mask, that these are chosen from
+HULL = 0.3  # room round the box of the user's points, in its sides: points lie inside the object
+HULL_LEAST = 0.1  # the same at each end, in its longest side
+VIEWS_A_WAVE = 10
+LEAST_ANSWERED = 0.5  # of the prompt, below which a mask is no answer
+LEAST_KNOWN = 0.3  # of the largest guess: what a view must see of the object to be prompted in a wave
+POOR = 0.3  # weight below which a view is asked again
+LIKE_GUESS = 0.5  # IoU with what was known that an answer must have
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """A mask that counts.
-
-    Attributes:
-        mask: Its pixels.
-        score: How far it is trusted, in [0, 1].
-        source: Who prompted it.
-        cloud: Points inside it, in the scene's coordinates.
-    """
-
-    mask: Bool[Tensor, "h w"]
-    score: float
-    source: str
-    cloud: Float[Tensor, "n 3"]
-
-
+@final
 class Wavefront:
-    """Which views have masks so far, and what prompts the next."""
+    """A :class:`~sanerf_hq.masks.survey.Survey` by a segmenter that is prompted."""
 
-    def __init__(self, field: RadianceField, pictures: Pictures, samples: ViewSamples) -> None:
-        self._field, self._pictures, self._samples = field, pictures, samples
+    def __init__(self, field: RadianceField, pictures: Pictures, polls: Polls, config: DecodeConfig) -> None:
+        self._field, self._pictures, self._polls, self._config = field, pictures, polls, config
         self._home = field.at_home()
         self._cameras = list(self._home.cameras)
-        self._waiting = list(range(len(self._cameras)))
-        self._accepted: dict[int, Accepted] = {}
         self._user = Cloud.join([])
-        self._user_seen: list[tuple[Tensor, Tensor]] = [(torch.zeros(0, 2), torch.zeros(0).long())] * len(
-            self._cameras
-        )
-        self._spread_seen = [torch.zeros(0, 2)] * len(self._cameras)
-        self._cloud = torch.zeros(0, 3)
-        self._reach: tuple[Tensor, Tensor] | None = None
-
-    @property
-    def n_done(self) -> int:
-        """Views that were prompted."""
-        return len(self._cameras) - len(self._waiting)
-
-    def segments(self) -> tuple[Segment, ...]:
-        """The accepted masks, in the order of the views."""
-        return tuple(
-            Segment(self._home.views[number].name, encode(found.mask), 1, found.score, found.source)
-            for number, found in sorted(self._accepted.items())
-        )
+        self._xy: list[Tensor] = [torch.zeros(0, 2) for _ in self._cameras]
+        self._labels: list[Tensor] = [torch.zeros(0, dtype=torch.int64) for _ in self._cameras]
+        self._prompted: list[int] = []
+        self._boxed = False
+        self._looked_at: set[int] = set()
+        self._candidates: list[Candidate] = []
+        self._settled: Settled | None = None
+        self._low: tuple[int, int] | None = None
 
     def add_cloud(self, cloud: Cloud) -> None:
         """Take in points that the user vouches for."""
@@ -86,176 +63,188 @@ class Wavefront:
         self._user = Cloud.join([self._user, cloud])
         seen = sightings(self._field, self._cameras, cloud.points)
         for number, (xy, visible) in enumerate(zip(seen.xy, seen.visible, strict=True)):
-            before_xy, before_labels = self._user_seen[number]
-            labels = torch.cat([before_labels, cloud.labels[visible]])
-            self._user_seen[number] = torch.cat([before_xy, xy[visible]]), labels
+            self._xy[number] = torch.cat([self._xy[number], xy[visible]])
+            self._labels[number] = torch.cat([self._labels[number], cloud.labels[visible]])
 
-    def decode_marks(self, marks: Marks) -> None:
+    def add_marks(self, marks: Marks) -> None:
         """Decode the user's own prompt in its own picture."""
-        number = None if marks.view is None else self._home.index(marks.view)
-        prompt = DecoderPrompt(marks.xy, marks.labels, marks.box)
         if not len(marks.positive) and marks.box is None:
             return
+        number = None if marks.view is None else self._home.index(marks.view)
         embedding = (
             self._pictures.of_camera(marks.camera)
             if number is None
             else self._pictures.of_view(self._home.views[number])
         )
-        candidates = [
-            (_fit(logits > 0, marks) * iou, iou, logits > 0)
-            for logits, iou in _candidates(self._decode(embedding, prompt))
-        ]
-        fit, score, mask = max(candidates, key=lambda candidate: candidate[0])
-        if fit == 0:
+        name = "" if marks.view is None else marks.view.name
+        asked = [ViewPrompts(name, marks.xy, marks.labels, marks.box)]
+        if marks.box is None and self._config.choose:
+            asked += _in_hull(asked[0], marks.camera)
+        row = -1 if number is None else number
+        found = [_held_by(one, marks.box) for one in self._answers(row, embedding, asked, marks)]
+        found = [one for one in found if one.answered >= LEAST_ANSWERED]
+        if not found:
             return
-        cloud = self._points_in(mask, marks, number)
-        if number is not None:
-            self._waiting = [other for other in self._waiting if other != number]
-            self._accepted[number] = Accepted(mask, score, "user", cloud)
+        best = max(found, key=lambda one: one.answered * one.predicted)
         if not len(marks.positive):  # points inside the mask stand for the box
-            few = cloud[representatives(cloud, POINTS_A_BOX)]
-            self.add_cloud(Cloud(few, torch.ones(len(few), dtype=torch.int64)))
-        self._spread(cloud)
-
-    def decode_next(self, most: bool, spread: bool) -> bool:
-        """Decode the view that sees most of what is known; False when none is left that sees enough.
-
-        Args:
-            most: Ask for floor(0.8 n) + 1 of the user's n points instead of for one positive point.
-            spread: Whether points inside other views' masks count.
-        """
-        number = self._next(most, spread)
-        if number is None:
-            return False
-        self._waiting.remove(number)
-        asked = self._prompts(number, spread)
-        embedding = self._pictures.of_view(self._home.views[number])
-        masks = self._decode(embedding, DecoderPrompt(asked.points, asked.labels, asked.box))
-        known = self._visible_known(number, spread)
-        negative = asked.points[asked.labels == 0]
-        best: tuple[float, Tensor] | None = None
-        for logits, iou in _candidates(masks):
-            mask = logits > 0
-            near = self._near(number, mask)
-            agreement = _hit(mask, known) * (1 - _hit(mask, negative)) * near
-            if (
-                near >= LEAST_NEAR
-                and agreement >= LEAST_AGREEMENT
-                and (best is None or agreement * iou > best[0])
-            ):
-                best = agreement * iou, mask
-        if best is not None:
-            score, mask = best
-            cloud = self._points_in(mask, None, number)
-            self._accepted[number] = Accepted(mask, min(1.0, max(0.0, score)), asked.source, cloud)
-            if spread:
-                self._spread(cloud)
-        return True
-
-    def _next(self, most: bool, spread: bool) -> int | None:
-        best: tuple[int, int] | None = None
-        for number in self._waiting:
-            _, labels = self._user_seen[number]
-            enough = len(labels) >= int(0.8 * len(self._user)) + 1 if most else bool((labels == 1).any())
-            clicked = int((labels == 1).sum()) if enough else 0
-            count = CLICK_FIRST * clicked + (len(self._spread_seen[number]) if spread else 0)
-            if count and (best is None or count > best[0]):
-                best = count, number
-        return None if best is None else best[1]
-
-    def _visible_known(self, number: int, spread: bool) -> Float[Tensor, "n 2"]:
-        xy, labels = self._user_seen[number]
-        return torch.cat([xy[labels == 1], self._spread_seen[number]]) if spread else xy[labels == 1]
-
-    def _prompts(self, number: int, spread: bool) -> ViewPrompts:
-        xy, labels = self._user_seen[number]
-        source = "projected" if bool((labels == 1).any()) else "spread"
-        known = self._visible_known(number, spread)
-        box = None
-        if len(known) >= POINTS_FOR_A_BOX or (not spread and len(known) > 1):
-            camera = self._cameras[number]
-            low, high = known.amin(0), known.amax(0)
-            margin = BOX_MARGIN * (high - low) + 1
-            size = torch.tensor([camera.width, camera.height]).float()
-            box = torch.cat([(low - margin).clamp_min(0), torch.minimum(high + margin, size)])
-        missing = POINTS_A_PROMPT - int((labels == 1).sum())
-        if missing > 0 and spread and len(self._spread_seen[number]):
-            extra = self._spread_seen[number]
-            extra = extra[representatives(extra, missing)]
-            xy = torch.cat([xy, extra])
-            labels = torch.cat([labels, torch.ones(len(extra), dtype=torch.int64)])
-        return ViewPrompts(self._home.views[number].name, xy, labels, box, source=source)
-
-    def _decode(self, embedding: Embedding, prompt: DecoderPrompt) -> Masks:
-        return self._pictures.segmenter.decode(embedding, [prompt])[0]
-
-    def _spread(self, cloud: Float[Tensor, "n 3"]) -> None:
-        """Let points inside an accepted mask prompt the views that wait."""
-        cloud = cloud[self._within_reach(cloud)]
-        self._cloud = torch.cat([self._cloud, cloud])
-        if len(self._cloud) >= POINTS_FOR_A_BOX:
-            low, high = torch.quantile(self._cloud, torch.tensor([TAIL, 1 - TAIL]), dim=0)
-            margin = REACH * (high - low).max()
-            self._reach = low - margin, high + margin
-        seen = sightings(self._field, [self._cameras[number] for number in self._waiting], cloud)
-        for number, xy, visible in zip(self._waiting, seen.xy, seen.visible, strict=True):
-            self._spread_seen[number] = torch.cat([self._spread_seen[number], xy[visible]])
-
-    def _points_in(
-        self, mask: Bool[Tensor, "h w"], marks: Marks | None, number: int | None
-    ) -> Float[Tensor, "n 3"]:
-        """Some surface points inside a mask of a training view, or of a picture of the user's own."""
-        inner = interior(mask)
-        if number is None:
-            assert marks is not None
-            xy = inner.nonzero().flip(-1).float() + 0.5
-            xy = xy[representatives(xy[:: max(1, len(xy) // 2048)], POINTS_A_MASK) * max(1, len(xy) // 2048)]
+            self._boxed = True
+            xy = interior(best.mask).nonzero().flip(-1).float() + 0.5
+            xy = xy[:: 1 + len(xy) // MOST_PIXELS]
+            xy = xy[representatives(xy, POINTS_A_BOX)]
             points = marks.camera.unproject(xy, self._field.depth_at(marks.camera, xy))
-            return points[points.isfinite().all(-1)]
-        inside = self._view_points(number, inner)
-        return inside[representatives(inside, POINTS_A_MASK)]
+            points = points[points.isfinite().all(-1)]
+            self.add_cloud(Cloud(points, torch.ones(len(points), dtype=torch.int64)))
+        if number is not None:
+            self._prompted.append(number)
+            self._looked_at.add(number)
+            self._candidates += found
+            self._settled = None
 
-    def _view_points(self, number: int, mask: Bool[Tensor, "h w"]) -> Float[Tensor, "n 3"]:
-        """The surface points of a view's cached pixels that a mask covers."""
-        rays = self._samples.of_view(number)
-        first = int(self._home.pixel_rays.offsets[number])
-        points = self._samples.points[rays][mask.flatten()[self._samples.pixels[rays] - first]]
-        return points[points.isfinite().all(-1)]
+    def decode(self, most: int | None, told: Told) -> None:
+        total = len(self._cameras)
+        on_object = self._user.points[self._user.labels == 1]
+        middle = on_object.mean(0) if len(on_object) else torch.zeros(3)
+        order = spread_order(self._home, self._prompted, self._seeing(), middle)
+        for number in order:
+            if most is not None and len(self._looked_at) >= most:
+                return
+            if number not in self._looked_at:
+                guess = self._guess(number) if self._boxed else None
+                self._look(number, guess, "projected")
+                told(len(self._looked_at), total)
+        while self._config.spread and (most is None or len(self._looked_at) < most):
+            wave = self._next_wave()
+            if not wave:
+                break
+            for number, guess in wave:
+                self._look(number, guess, "spread")
+                told(len(self._looked_at), total)
+        if most is None:
+            told(total, total)
 
-    def _near(self, number: int, mask: Bool[Tensor, "h w"]) -> float:
-        """Share of a mask that lies where the object may reach, by what is known of it."""
-        points = self._view_points(number, mask)
-        if not len(points) or not len(self._accepted):
-            return 1.0 if bool(mask.any()) else 0.0
-        return float(self._within_reach(points).float().mean())
+    def repeat(self, told: Told) -> None:
+        for _ in range(self._config.rounds):
+            settled = self._settle()
+            asked = 0
+            for number in range(len(self._cameras)):
+                if settled.weight(number) < POOR and (guess := self._guess(number)) is not None:
+                    self._look(number, guess, "repeated", settle=False)
+                    asked += 1
+                told(number + 1, len(self._cameras))
+            self._settled = None
+            if not asked:
+                break
 
-    def _within_reach(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, "n"]:
-        """Points that lie where the object may reach, as far as accepted masks tell."""
-        if self._reach is None:
-            return torch.ones(len(points), dtype=torch.bool)
-        low, high = self._reach
-        return ((points >= low) & (points <= high)).all(-1)
+    def segments(self, identity: int = 1) -> tuple[Segment, ...]:
+        return self._settle().segments(self._home, identity)
+
+    def seeds(self) -> tuple[Point, ...]:
+        return as_points(self._user.points[self._user.labels == 1])
+
+    def _seeing(self) -> list[int]:
+        """Views that see enough of the user's points."""
+        seeing = []
+        for number, labels in enumerate(self._labels):
+            clicked = int((self._user.labels == 1).sum())
+            few = 2 if self._config.choose and clicked > 1 else 1  # one of several clicks says little
+            enough = int((labels == 1).sum()) >= few
+            if self._config.visible == "most":
+                enough = len(labels) >= int(0.8 * len(self._user)) + 1
+            if enough:
+                seeing.append(number)
+        return seeing
+
+    def _next_wave(self) -> list[tuple[int, Guess]]:
+        """The views that see most of what is known of the object, among those not looked at."""
+        found = []
+        for number in range(len(self._cameras)):
+            if number not in self._looked_at and (guess := self._guess(number)) is not None:
+                found.append((number, guess))
+        found.sort(key=lambda pair: -pair[1].area)
+        return [pair for pair in found[:VIEWS_A_WAVE] if pair[1].area >= LEAST_KNOWN * found[0][1].area]
+
+    def _look(self, number: int, guess: Guess | None, source: Source, settle: bool = True) -> None:
+        """Ask for the object in a view."""
+        self._looked_at.add(number)
+        embedding = self._pictures.of_view(self._home.views[number])
+        camera = self._cameras[number]
+        view = self._home.views[number]
+        seen = Marks(camera, view, self._xy[number], self._labels[number], None)
+        projected = ViewPrompts(view.name, seen.xy, seen.labels, source=source)
+        asked = (
+            self._from_clicks(projected, camera)
+            if guess is None
+            else self._from_guess(projected, guess, camera)
+        )
+        self._candidates += [
+            one
+            for one in self._answers(number, embedding, asked, seen)
+            if one.answered >= LEAST_ANSWERED
+            and (guess is None or source != "repeated" or guess.likeness(one.mask) >= LIKE_GUESS)
+        ]
+        if settle:
+            self._settled = None
+
+    def _from_clicks(self, projected: ViewPrompts, camera: Camera) -> list[ViewPrompts]:
+        """The user's points as a view sees them; with their box, where that is known to help."""
+        positive = projected.points[projected.labels == 1]
+        if self._config.choose:
+            return _in_hull(projected, camera) or [projected]
+        if len(positive) >= POINTS_A_BOX or (not self._config.spread and len(positive) > 1):
+            return [replace(projected, box=torch.cat([positive.amin(0), positive.amax(0)]))]
+        return [projected]
+
+    def _from_guess(self, projected: ViewPrompts, guess: Guess, camera: Camera) -> list[ViewPrompts]:
+        """What is known of the object in a view: points inside, its box; asked again, as a mask as well."""
+        missing = max(1, POINTS_A_PROMPT - int((projected.labels == 1).sum()))
+        extra = guess.points(missing)
+        points = torch.cat([projected.points, extra])
+        labels = torch.cat([projected.labels, torch.ones(len(extra), dtype=torch.int64)])
+        box = guess.box(camera.width, camera.height)
+        asked = [replace(projected, points=points, labels=labels, box=box)]
+        if self._low is not None and projected.source == "repeated":
+            logits = guess.mask_prompt(*self._low, camera.width, camera.height)
+            asked.append(replace(asked[0], mask_logits=logits))
+        return asked
+
+    def _answers(
+        self, number: int, embedding: Embedding, asked: list[ViewPrompts], marks: Marks
+    ) -> list[Candidate]:
+        """The masks that a view's prompts are answered by."""
+        found: list[Candidate] = []
+        answers = self._pictures.segmenter.decode(embedding, [one.decoder for one in asked])
+        for one, masks in zip(asked, answers, strict=True):
+            low = masks.low_res_logits.shape
+            self._low = (low[-2], low[-1])
+            found += candidates_of(number, masks, marks.xy, marks.labels == 1, one.source)
+        return found
+
+    def _settle(self) -> Settled:
+        if self._settled is None:
+            anchored = {number for number, labels in enumerate(self._labels) if bool((labels == 1).any())}
+            self._settled = self._polls.settle(self._candidates, anchored | set(self._prompted), self._config)
+        return self._settled
+
+    def _guess(self, number: int) -> Guess | None:
+        return self._polls.guess(self._settle(), number)
 
 
-def _candidates(masks: Masks) -> list[tuple[Tensor, float]]:
-    return list(zip(masks.mask_logits, masks.iou_predictions.clamp(0, 1).tolist(), strict=True))
+def _in_hull(prompts: ViewPrompts, camera: Camera) -> list[ViewPrompts]:
+    """Prompts with the box round the positive points and some room; nothing where these span no box."""
+    positive = prompts.points[prompts.labels == 1]
+    if len(positive) < 2:
+        return []
+    low, high = positive.amin(0), positive.amax(0)
+    margin = HULL / 2 * (high - low) + HULL_LEAST * (high - low).max() + 1
+    size = torch.tensor([camera.width, camera.height]).float()
+    box = torch.cat([(low - margin).clamp_min(0), torch.minimum(high + margin, size)])
+    return [replace(prompts, box=box)]
 
 
-def _fit(mask: Bool[Tensor, "h w"], marks: Marks) -> float:
-    """How well a mask answers the user's own prompt: clicks in and out, and no more than the box."""
-    fit = 1 - _hit(mask, marks.xy[marks.labels == 0])
-    if len(marks.positive):
-        fit *= _hit(mask, marks.positive)
-    if marks.box is not None:
-        x0, y0, x1, y1 = (round(value) for value in marks.box.tolist())
-        fit *= int(mask[y0:y1, x0:x1].sum()) / max(1, int(mask.sum()))
-    return fit
-
-
-def _hit(mask: Bool[Tensor, "h w"], xy: Float[Tensor, "n 2"]) -> float:
-    """Share of points that lie in a mask; 1 of none at all would be praise, so it is 0 of negatives."""
-    if not len(xy):
-        return 0.0
-    height, width = mask.shape
-    x, y = xy.long().unbind(-1)
-    return float(mask[y.clamp(0, height - 1), x.clamp(0, width - 1)].float().mean())
+def _held_by(one: Candidate, box: Float[Tensor, "4"] | None) -> Candidate:
+    """A candidate that is trusted as far as it stays in the user's box."""
+    if box is None:
+        return one
+    x0, y0, x1, y1 = (round(value) for value in box.tolist())
+    share = int(one.mask[y0:y1, x0:x1].sum()) / max(1, int(one.mask.sum()))
+    return replace(one, answered=one.answered * share)

@@ -5,6 +5,10 @@ from sanerf_hq.objects.config import ObjectConfig as ObjectConfig
 from sanerf_hq.objects.field import ObjectField as ObjectField
 from sanerf_hq.objects.field import ObjectView as ObjectView
 from sanerf_hq.objects.field import object_view as object_view
+from sanerf_hq.objects.preview import Preview as Preview
+from sanerf_hq.objects.preview import preview_of as preview_of
+from sanerf_hq.objects.segment import Segmentation as Segmentation
+from sanerf_hq.objects.segment import segment_objects as segment_objects
 from sanerf_hq.objects.train import load_object_field as load_object_field
 from sanerf_hq.objects.train import load_segmentation_masks as load_segmentation_masks
 from sanerf_hq.objects.train import train_object_field as train_object_field

@@ -22,7 +22,11 @@ class ObjectConfig:
     """Width of the network."""
     layers: int = 2
     """Its layers; from the second on each is also given the network's input (skip connections)."""
-    steps: int = 300
+    from_votes: bool = True
+    """Whether the field starts as what the masks' votes make of it, instead of from nothing."""
+    clean: bool = True
+    """Whether parts that do not hang together with the prompted surface are left out."""
+    steps: int = 100
     """Training steps."""
     rays: int = 6000
     """Rays a step."""
@@ -34,7 +38,7 @@ class ObjectConfig:
     """Samples are moved by so much at random (in units of the contracted cube) so that fine cells agree."""
     band_share: float = 0.5
     """Share of the rays that lie along the masks' outlines."""
-    band_rays: int = 120_000
+    band_rays: int = 60_000
     """Rays along outlines that are marched before training, over all views."""
 
     def __post_init__(self) -> None:
@@ -48,11 +52,13 @@ class ObjectConfig:
 
 
 OBJECT_PRESETS: dict[str, ObjectConfig] = {
-    "draft": ObjectConfig(steps=150, rays=4096, band_rays=40_000),
+    "draft": ObjectConfig(steps=80, rays=4096, band_rays=30_000),
     "standard": ObjectConfig(),
     "paper": ObjectConfig(
         grid=GridConfig(n_levels=16, n_features=8, log2_table=19, coarsest=16, finest=512),
         local=False,
+        from_votes=False,
+        clean=False,
         hidden=256,
         layers=3,
         steps=600,

@@ -15,10 +15,11 @@ from sanerf_hq.objects.composite import BACKGROUND_LOGIT, composite_identities, 
 from sanerf_hq.objects.config import ObjectConfig
 from sanerf_hq.objects.network import ObjectNetwork
 from sanerf_hq.objects.region import Region
+from sanerf_hq.objects.votes import VoteGrid
 from sanerf_hq.radiance import GridConfig, RadianceField, SurfaceSamples
 from sanerf_hq.runs import DamagedFile, read_tensors, under_prefix, with_prefix, write_tensors
 
-FORMAT = "1"
+FORMAT = "2"
 POINTS_A_CHUNK = 1 << 16
 RAYS_A_CHUNK = 1 << 16
 
@@ -56,6 +57,7 @@ class ObjectField:
         region: The box they lie in.
         names: Of the objects; identity i is ``names[i - 1]``.
         config: What it was trained with.
+        votes: What it was started from, and goes on from everywhere; None: it began with nothing.
     """
 
     radiance: RadianceField
@@ -63,6 +65,7 @@ class ObjectField:
     region: Region
     names: tuple[str, ...]
     config: ObjectConfig
+    votes: VoteGrid | None = None
 
     def render(self, camera: Camera) -> ObjectView:
         """The objects as seen by ``camera``."""
@@ -99,9 +102,9 @@ class ObjectField:
         return probability.to(points.device)
 
     def _identities(self, unit_points: Tensor, geometry: Tensor) -> Tensor:
-        return self.network.identities(
-            self.network.encode(self.region.to_unit(unit_points)), geometry.float()
-        )
+        points = self.region.to_unit(unit_points)
+        identities = self.network.identities(self.network.encode(points), geometry.float())
+        return identities if self.votes is None else identities + self.votes.logits(unit_points)
 
     @torch.no_grad()
     def cutout(self, camera: Camera) -> Float[Tensor, "h w 4"]:
@@ -137,6 +140,8 @@ def save_object_field(field: ObjectField, path: Path) -> None:
         "names": json.dumps(field.names),
     }
     tensors = with_prefix("network", field.network.state_dict()) | {"cells": field.region.cells}
+    if field.votes is not None:
+        tensors |= with_prefix("votes", vars(field.votes))
     write_tensors(path, tensors, about)
 
 
@@ -156,6 +161,7 @@ def load_object_field_file(radiance: RadianceField, path: Path) -> ObjectField:
         names = tuple(json.loads(file.metadata["names"]))
         network = ObjectNetwork(config, radiance.network.n_geometry, len(names)).to(radiance.device)
         network.load_state_dict(under_prefix("network", file.tensors))
+        votes = VoteGrid(**under_prefix("votes", file.tensors)) if config.from_votes else None
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise DamagedFile(f"{path} is no object field of this version; segment again") from error
-    return ObjectField(radiance, network.eval().requires_grad_(False), region, names, config)
+    return ObjectField(radiance, network.eval().requires_grad_(False), region, names, config, votes)

@@ -25,8 +25,8 @@ class ObjectNetwork(nn.Module):
         outs = [config.hidden] * (config.layers - 1) + [n_objects + 1]
         self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths, outs, strict=True))
 
-    def initialise(self, generator: torch.Generator) -> None:
-        """Draw all parameters; the table starts near zero."""
+    def initialise(self, generator: torch.Generator, silent: bool = False) -> None:
+        """Draw all parameters; the table starts near zero. ``silent``: identities start as 0 everywhere."""
         with torch.no_grad():
             self.table.uniform_(-1e-4, 1e-4, generator=generator)
             for layer in self.layers:
@@ -34,6 +34,9 @@ class ObjectNetwork(nn.Module):
                 bound = (3.0 / layer.in_features) ** 0.5
                 layer.weight.uniform_(-bound, bound, generator=generator)
                 layer.bias.zero_()
+            last = self.layers[-1]
+            if silent and isinstance(last, nn.Linear):
+                last.weight.zero_()
 
     def encode(self, unit_points: Float[Tensor, "n_points 3"]) -> Float[Tensor, "n_points n_encoding"]:
         """The hash grid's features of points in [0, 1]³."""

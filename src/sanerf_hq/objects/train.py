@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.kernels import accumulate_table_gradient, adam_rows
 from sanerf_hq.masks import MaskSet, load_masks, save_masks
-from sanerf_hq.masks.interior import depth_inside
-from sanerf_hq.objects.composite import composite_identities, is_solid, restricted
+from sanerf_hq.objects.composite import composite_identities
 from sanerf_hq.objects.config import ObjectConfig
 from sanerf_hq.objects.field import ObjectField, load_object_field_file, save_object_field
+from sanerf_hq.objects.labels import LabelledRays, add_outlines, gather_pool
 from sanerf_hq.objects.network import ObjectNetwork
-from sanerf_hq.objects.region import Region, find_region
-from sanerf_hq.radiance import RadianceField, SurfaceSamples, ViewSamples, load_view_samples
+from sanerf_hq.objects.region import Region
+from sanerf_hq.objects.votes import VoteGrid
+from sanerf_hq.radiance import RadianceField, ViewSamples, load_view_samples
 from sanerf_hq.runs import (
     Key,
     LoopPlan,
@@ -34,24 +35,8 @@ from sanerf_hq.runs import (
 )
 
 STAGE = "object"
-BAND_PIXELS = 2.0
 NETWORK_LR_SHARE = 0.3
 WARM_UP_STEPS = 10
-
-
-@dataclass(frozen=True)
-class LabelledRays:
-    """What a field is trained on.
-
-    Attributes:
-        surfaces: The samples of each ray that lie in the object's region.
-        labels: Identity of each ray's pixel, 0 = background.
-        n_pool: Rays of the pool; those after them lie along outlines.
-    """
-
-    surfaces: SurfaceSamples
-    labels: Int64[Tensor, "n_rays"]
-    n_pool: int
 
 
 @dataclass
@@ -65,74 +50,16 @@ class ObjectState:
     grad: Tensor
 
 
-def gather_rays(
-    field: RadianceField, masks: MaskSet, config: ObjectConfig, key: Key, pool: ViewSamples
-) -> tuple[LabelledRays, Region]:
-    """Label the pool's rays, find the object's region, and march further rays along the outlines.
-
-    Raises:
-        InputError: The masks are empty, or no view is labelled.
-    """
-    home = field.at_home()
-    offsets = home.pixel_rays.offsets.tolist()
-    generator = key.fold("outlines").generator()
-    rays, labels, band, band_labels = [], [], [], []
-    known = {view.name: number for number, view in enumerate(home.views)}
-    labelled = [name for name in masks.views if name in known]
-    share = config.band_rays // max(1, len(labelled))
-    for name in labelled:
-        number = known[name]
-        flat = masks.labels(name)
-        assert flat is not None
-        here = pool.of_view(number)
-        rays.append(torch.arange(here.start, here.stop))
-        labels.append(flat.flatten()[pool.pixels[here] - offsets[number]])
-        near = near_outline(flat).flatten().nonzero()[:, 0]
-        near = near[torch.randperm(len(near), generator=generator)[:share]]
-        band.append(near + offsets[number])
-        band_labels.append(flat.flatten()[near])
-    if not rays or not any(bool((part > 0).any()) for part in (*labels, *band_labels)):
-        raise InputError(f"the masks of {', '.join(masks.names)} are empty in every view; prompt again")
-    surfaces = pool.surfaces.take(torch.cat(rays))
-    pool_labels = torch.cat(labels)
-    region = find_region(surfaces, pool_labels > 0) if config.local else None
-    region = region or Region.everywhere()
-    parts, part_labels = [], []
-    near_surfaces, chosen = _meeting(surfaces, region)
-    parts.append(near_surfaces)
-    part_labels.append(pool_labels[chosen])
-    n_pool = len(near_surfaces)
-    pixels = torch.cat(band)
-    if len(pixels):
-        marched = field.surfaces(home.pixel_rays.rays(pixels))
-        near_surfaces, chosen = _meeting(marched, region)
-        parts.append(near_surfaces)
-        part_labels.append(torch.cat(band_labels)[chosen])
-    return LabelledRays(SurfaceSamples.join(parts), torch.cat(part_labels), n_pool), region
-
-
-def near_outline(labels: Int64[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
-    """The pixels at most two pixels from where the label changes."""
-    found = torch.zeros(labels.shape, dtype=torch.bool)
-    for value in labels.unique().tolist():
-        inside = depth_inside(labels == value)
-        found |= (inside > 0) & (inside <= BAND_PIXELS)
-    return found
-
-
-def _meeting(surfaces: SurfaceSamples, region: Region) -> tuple[SurfaceSamples, Tensor]:
-    """The solid rays that have a sample in the region, and which they are."""
-    near = restricted(surfaces, region)
-    chosen = ((near.packed_info[:, 1] > 0) & is_solid(near)).nonzero()[:, 0]
-    return near.take(chosen), chosen
-
-
 def make_step(
-    data: LabelledRays, region: Region, config: ObjectConfig, device: str | torch.device
+    data: LabelledRays, region: Region, votes: VoteGrid | None, config: ObjectConfig
 ) -> Callable[[ObjectState, Key], tuple[ObjectState, dict[str, float | Tensor]]]:
     """One training step as a function of state and key."""
-    surfaces, labels = data.surfaces, data.labels
-    n_band = len(labels) - data.n_pool
+    surfaces, n_geometry = data.surfaces, data.surfaces.geometry.shape[1]
+    if votes is not None:  # looked up once: what a sample starts from travels with its features
+        start = votes.logits(surfaces.unit_points).half()
+        surfaces = replace(surfaces, geometry=torch.cat([surfaces.geometry, start], -1))
+    device = surfaces.weights.device
+    n_band = len(surfaces) - data.n_pool
     n_outline = round(config.rays * config.band_share) if n_band else 0
     n_any = config.rays - n_outline
 
@@ -143,13 +70,15 @@ def make_step(
             picks.append(data.n_pool + torch.randint(n_band, (n_outline,), generator=generator))
         chosen = torch.cat(picks)
         batch = surfaces.take(chosen)
-        target = labels[chosen].to(device)
+        possible, trust = data.possible[chosen], data.trust[chosen]
         blur = torch.randn(batch.unit_points.shape, generator=generator).to(device) * config.blur
         points = region.to_unit(batch.unit_points + blur)
         encoding = state.network.encode(points).detach().requires_grad_()
-        identities = state.network.identities(encoding, batch.geometry)
+        identities = state.network.identities(encoding, batch.geometry[:, :n_geometry])
+        if votes is not None:
+            identities = identities + batch.geometry[:, n_geometry:].float()
         logits = composite_identities(identities, batch)
-        loss = torch.nn.functional.cross_entropy(logits, target)
+        loss = (trust * label_loss(logits, possible)).sum() / trust.sum().clamp_min(1e-6)
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         rate = config.lr * min(1.0, (key.step + 1) / WARM_UP_STEPS)
@@ -160,10 +89,17 @@ def make_step(
         if encoding.grad is not None:
             accumulate_table_gradient(points, encoding.grad, state.network.layout, state.grad)
             adam_rows(state.network.table.data, state.grad, state.first, state.second, key.step + 1, rate)
-        right = (logits.detach().argmax(-1) == target).float().mean()
+        right = possible.gather(1, logits.detach().argmax(-1, keepdim=True)).float().mean()
         return state, {"loss": loss.detach(), "accuracy": right}
 
     return step
+
+
+def label_loss(
+    logits: Float[Tensor, "n_rays n_logits"], possible: Bool[Tensor, "n_rays n_logits"]
+) -> Float[Tensor, "n_rays"]:
+    """-log Σ M_i over the identities that each pixel may be: Eq. 8 where that is one."""
+    return logits.logsumexp(-1) - logits.masked_fill(~possible, -torch.inf).logsumexp(-1)
 
 
 def new_state(
@@ -171,7 +107,7 @@ def new_state(
 ) -> ObjectState:
     """The state before the first step."""
     network = ObjectNetwork(config, n_geometry, n_objects)
-    network.initialise(key.generator())
+    network.initialise(key.generator(), silent=config.from_votes)
     network = network.to(device)
     optimiser = torch.optim.Adam(network.layers.parameters(), lr=config.lr, betas=(0.9, 0.99), eps=1e-15)
     first, second, grad = (torch.zeros_like(network.table.data) for _ in range(3))
@@ -203,6 +139,7 @@ def train_object_field(
     name: str | None = None,
     config: ObjectConfig | None = None,
     progress: ProgressCallback = quiet,
+    pool: ViewSamples | None = None,
 ) -> ObjectField:
     """Fuse masks into an object field, kept as a named segmentation of the field's run.
 
@@ -213,6 +150,7 @@ def train_object_field(
             the same masks with the same settings is read instead.
         config: Settings; by default those of the preset ``standard``.
         progress: Told of the progress; may raise Cancelled.
+        pool: Samples of the training views; read from the run if not given.
 
     Raises:
         InputError: The masks are empty, the name is none, or a segmentation of that name was made from
@@ -226,6 +164,7 @@ def train_object_field(
     settings = {
         **asdict(config),
         "masks": config_digest([asdict(s) for s in masks.segments]),
+        "seeds": config_digest([masks.seeds]),
         "names": list(masks.names),
     }
     with run.lock():
@@ -240,7 +179,10 @@ def train_object_field(
         run.mark(stage, "running", settings)
         save_masks(masks, folder.masks)
         key = Key(run.seed, stage, 0)
-        data, region = gather_rays(field, masks, config, key, load_view_samples(field, progress))
+        pool = pool or load_view_samples(field, progress)
+        data, region = gather_pool(field, masks, pool, config.local, config.clean)
+        votes = data.votes() if config.from_votes else None
+        data = add_outlines(field, masks, data, region, config.band_rays, key)
 
         def begin(key: Key) -> ObjectState:
             return new_state(config, field.network.n_geometry, len(masks.names), key, field.device)
@@ -250,14 +192,14 @@ def train_object_field(
         )
         result = run_loop(
             plan,
-            make_step(data, region, config, field.device),
+            make_step(data, region, votes, config),
             begin,
             save_state,
             lambda tensors: load_state(begin(key), tensors),
             progress,
         )
         network = result.state.network.eval().requires_grad_(False)
-        found = ObjectField(field, network, region, masks.names, config)
+        found = ObjectField(field, network, region, masks.names, config, votes)
         save_object_field(found, folder.field)
         run.mark(
             stage,

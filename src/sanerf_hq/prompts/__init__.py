@@ -1,5 +1,7 @@
 """What the user means: prompts, lifted to 3D by depth, projected to where they are seen."""
 
+from sanerf_hq.prompts.file import read_prompts as read_prompts
+from sanerf_hq.prompts.file import write_prompts as write_prompts
 from sanerf_hq.prompts.lift import Cloud as Cloud
 from sanerf_hq.prompts.lift import Marks as Marks
 from sanerf_hq.prompts.lift import Sightings as Sightings
@@ -12,4 +14,5 @@ from sanerf_hq.prompts.prompt import BoxPrompt as BoxPrompt
 from sanerf_hq.prompts.prompt import PointPrompt as PointPrompt
 from sanerf_hq.prompts.prompt import Prompt as Prompt
 from sanerf_hq.prompts.prompt import SpacePrompt as SpacePrompt
+from sanerf_hq.prompts.view_prompts import Source as Source
 from sanerf_hq.prompts.view_prompts import ViewPrompts as ViewPrompts

@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-Source = Literal["user", "projected", "spread"]
+from sanerf_hq.segmenters import DecoderPrompt
+
+Source = Literal["user", "projected", "spread", "repeated"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class ViewPrompts:
         box: x0, y0, x1, y1, or None.
         mask_logits: A guess of the mask in the segmenter's own resolution, or None.
         identity: Which object is meant, from 1.
-        source: The user's own; the user's points projected; or spread from other views' masks.
+        source: The user's own; the user's points projected; spread from what other views' masks agree on; or
+            asked again for that.
         score: How far the source is trusted, in [0, 1].
     """
 
@@ -35,3 +38,8 @@ class ViewPrompts:
     identity: int = 1
     source: Source = "user"
     score: float = 1.0
+
+    @property
+    def decoder(self) -> DecoderPrompt:
+        """As a segmenter is given them."""
+        return DecoderPrompt(self.points, self.labels, self.box, self.mask_logits)

@@ -8,6 +8,7 @@ import torch
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.scene import Scene
+from sanerf_hq.segmenters.damaged import load_damaged
 from sanerf_hq.segmenters.grabcut import GrabCut
 from sanerf_hq.segmenters.masks import MaskFolder, load_mask_folder, truth
 from sanerf_hq.segmenters.protocol import Segmenter
@@ -21,6 +22,7 @@ CHOICES = {
     "sam_hq[:base|large|huge|HUB_ID|FOLDER]": "Segment Anything in High Quality",
     "masks:FOLDER": "your own mask images, one a view",
     "truth": "the scene's own instance images, for measuring",
+    "damaged:SETTINGS": "the same with errors at set rates, such as damaged:wrong=0.4,wobble=3,seed=1",
 }
 
 
@@ -54,6 +56,8 @@ def load_segmenter(spec: str, scene: Scene | None = None, device: str = "cpu") -
         return truth(_needed(scene, spec))
     if kind == "masks" and where:
         return load_mask_folder(Path(where).expanduser(), _needed(scene, spec))
+    if kind == "damaged" and where:
+        return load_damaged(spec, _needed(scene, spec))
     raise InputError(f"there is no segmenter {spec!r}; choose one of {', '.join(CHOICES)}")
 
 

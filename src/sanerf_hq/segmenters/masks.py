@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
@@ -17,6 +17,8 @@ WHITE = 255
 SOFT_VALUES = 16  # an image of more greys than this, nine tenths of it black or white, is a soft mask
 SOFT_SHARE = 0.9
 
+Answer = Callable[[View, Int64[Tensor, "h w"], int], Bool[Tensor, "h w"] | None]
+
 
 @dataclass(frozen=True)
 class MaskFolder:
@@ -25,10 +27,13 @@ class MaskFolder:
     Attributes:
         name: As given by ``--segmenter``, fit for a table.
         paths: Label image of each view that has one, by the view's name.
+        answer: From a view, its labels and an identity to the mask that is handed out, or None for no mask;
+            None answers with the very labels.
     """
 
     name: str
     paths: Mapping[str, Path]
+    answer: Answer | None = None
 
     def labels(self, view: View) -> Int64[Tensor, "h w"] | None:
         """The identity of every pixel, 0 = background; None for a view without a file: it is unlabelled.
@@ -43,6 +48,17 @@ class MaskFolder:
         if path is None:
             return None
         return _hardened(read_instances(replace(view, instance_path=path)))
+
+    def mask(self, view: View, identity: int) -> Bool[Tensor, "h w"] | None:
+        """The pixels of an identity; None for a view that is unlabelled.
+
+        Raises:
+            InputError: As for :meth:`labels`.
+        """
+        labels = self.labels(view)
+        if labels is None:
+            return None
+        return labels == identity if self.answer is None else self.answer(view, labels, identity)
 
     def identify(
         self, view: View, positive: Float[Tensor, "n 2"], box: Float[Tensor, "4"] | None = None

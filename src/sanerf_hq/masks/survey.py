@@ -1,0 +1,158 @@
+"""Surveys: the masks of one object, found a few views at a time and weighed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sanerf_hq.masks.ballots import Ballots, Booth, count_ballots
+from sanerf_hq.masks.candidates import Candidate
+from sanerf_hq.masks.config import DecodeConfig
+from sanerf_hq.masks.consensus import Verdict, settle
+from sanerf_hq.masks.guess import Guess, guess_in
+from sanerf_hq.masks.mask_set import Point, Segment
+from sanerf_hq.masks.rle import encode
+from sanerf_hq.radiance import Home, ViewSamples
+
+Told = Callable[[int, int], None]
+
+
+@runtime_checkable
+class Survey(Protocol):
+    """Masks of one object, on their way."""
+
+    def decode(self, most: int | None, told: Told) -> None:
+        """Find masks of further views, until ``most`` views were looked at in all; None: of all.
+
+        Args:
+            most: Views; those that say most come first.
+            told: Called with the views done and in all; may raise Cancelled.
+        """
+        ...
+
+    def repeat(self, told: Told) -> None:
+        """Ask again where masks disagree with the others, or there is none though the object is seen."""
+        ...
+
+    def segments(self, identity: int = 1) -> tuple[Segment, ...]:
+        """The masks found so far that count, weighed, in the order of the views."""
+        ...
+
+    def seeds(self) -> tuple[Point, ...]:
+        """Points on the object's surface that the user vouches for, in the scene's coordinates."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Masks weighed together.
+
+    Attributes:
+        candidates: All that were found.
+        ballots: Their votes; None without any.
+        verdict: What became of them; None without any.
+    """
+
+    candidates: tuple[Candidate, ...]
+    ballots: Ballots | None
+    verdict: Verdict | None
+
+    def weight(self, number: int) -> float:
+        """How far a view's chosen mask counts; 0 where there is none."""
+        if self.verdict is None:
+            return 0.0
+        weights = self.verdict.weights.tolist()
+        return max(
+            (w for c, w in zip(self.candidates, weights, strict=True) if c.number == number), default=0.0
+        )
+
+    def segments(self, home: Home, identity: int) -> tuple[Segment, ...]:
+        """The masks that count, in the order of the views."""
+        if self.verdict is None:
+            return ()
+        found = [
+            Segment(home.views[one.number].name, encode(one.mask), identity, min(1.0, weight), one.source)
+            for one, weight in sorted(
+                zip(self.candidates, self.verdict.weights.tolist(), strict=True),
+                key=lambda pair: pair[0].number,
+            )
+            if weight > 0
+        ]
+        return tuple(found)
+
+
+class Polls:
+    """Where masks of training views cast their votes; what a view's rays pass is found once."""
+
+    def __init__(self, home: Home, pool: ViewSamples) -> None:
+        self._home, self._pool = home, pool
+        self._booths: dict[int, Booth] = {}
+
+    def booth(self, number: int) -> Booth:
+        """A training view's."""
+        if number not in self._booths:
+            self._booths[number] = Booth.of_view(self._pool, self._home.pixel_rays, number)
+        return self._booths[number]
+
+    def settle(self, candidates: list[Candidate], anchored: set[int], config: DecodeConfig) -> Settled:
+        """Weigh masks together.
+
+        Args:
+            candidates: Of any views.
+            anchored: Views in which a point of the user's own is visible.
+            config: Which means are used.
+        """
+        if not candidates:
+            return Settled((), None, None)
+        booths = {one.number: self.booth(one.number) for one in candidates}
+        ballots = count_ballots(booths, [(one.number, one.mask) for one in candidates])
+        trust = torch.tensor([trust_in(one) for one in candidates])
+        at_user = torch.tensor([one.number in anchored for one in candidates])
+        verdict = settle(ballots, trust, at_user, config.weigh, config.reject, config.choose)
+        return Settled(tuple(candidates), ballots, verdict)
+
+    def guess(self, settled: Settled, number: int) -> Guess | None:
+        """What is known of the object in a view; None where too little is."""
+        if settled.ballots is None or settled.verdict is None:
+            return None
+        camera = self._home.cameras[number]
+        return guess_in(settled.ballots, settled.verdict, self.booth(number), camera.width, camera.height)
+
+
+def as_points(points: Float[Tensor, "n 3"]) -> tuple[Point, ...]:
+    """Rows of a tensor as points."""
+    return tuple((x, y, z) for x, y, z in points.tolist())
+
+
+def trust_in(one: Candidate) -> float:
+    """What is thought of a mask before it is compared with others."""
+    return one.predicted * one.stability * one.answered
+
+
+def spread_order(home: Home, first: list[int], others: list[int], middle: Float[Tensor, "3"]) -> list[int]:
+    """Views in such an order that any first few of them look at a place from all sides.
+
+    Args:
+        home: The training views.
+        first: Those that come first in any case.
+        others: Those to order.
+        middle: The place, in the scene's coordinates.
+    """
+    towards = torch.stack([camera.center for camera in home.cameras]) - middle
+    towards = torch.nn.functional.normalize(towards, dim=-1)
+    order = list(first)
+    waiting = [number for number in others if number not in first]
+    if not order and waiting:
+        order.append(waiting.pop(0))
+    nearest = (towards @ towards[order].T).amax(-1) if order else torch.zeros(len(towards))
+    while waiting:
+        number = min(waiting, key=lambda one: float(nearest[one]))
+        waiting.remove(number)
+        order.append(number)
+        nearest = torch.maximum(nearest, towards @ towards[number])
+    return order

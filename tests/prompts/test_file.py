@@ -1,0 +1,81 @@
+"""Prompts files: what was written is read, and what means nothing is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.geometry import Camera
+from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt, read_prompts, write_prompts
+
+
+def file_of(folder: Path, value: object) -> Path:
+    path = folder / "prompts.json"
+    path.write_text(json.dumps(value))
+    return path
+
+
+def test_prompts_are_read_back_as_they_were(tmp_path: Path):
+    prompts: dict[str, list[Prompt]] = {
+        "mug": [PointPrompt("07", [(3, 4), (5.5, 6)], [(1, 1)]), BoxPrompt("08", (1, 2, 30, 40))],
+        "left box": [SpacePrompt([(0.5, 1, -2)], [(0, 0, 0)])],
+    }
+    assert read_prompts(file_of(tmp_path, {"objects": write_prompts(prompts)})) == prompts
+
+
+def test_a_scenes_own_objects_are_prompts(tmp_path: Path):
+    entry = {"id": 4, "name": "mug", "box": [1, 2, 30, 40], "prompts": {"view": "07", "positive": [[3, 4]]}}
+    found = read_prompts(file_of(tmp_path, {"name": "desk", "objects": [entry]}))
+    assert found == {"mug": [BoxPrompt("07", (1, 2, 30, 40), [(3, 4)])]}
+
+
+def test_a_camera_has_no_place_in_a_file():
+    camera = Camera(torch.eye(3), torch.eye(4), 4, 3)
+    written = write_prompts({"mug": [PointPrompt(camera, [(1, 1)]), PointPrompt("07", [(2, 2)])]})
+    assert written == [{"name": "mug", "prompts": [{"view": "07", "positive": [[2, 2]], "negative": []}]}]
+
+
+def one(**prompt: object) -> object:
+    return {"objects": [{"name": "mug", "prompts": prompt}]}
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ({}, "there is no object"),
+        ({"objects": []}, "there is no object"),
+        ({"objects": 3}, "objects is 3"),
+        ({"objects": [{"prompts": []}]}, "object 0: name is missing"),
+        ({"objects": [{"name": "mug"}]}, r"object 0 \(mug\): prompts is missing"),
+        ({"objects": [{"name": "mug", "prompts": []}]}, "prompts is missing"),
+        (one(positive=[[1, 2]]), "view is missing"),
+        (one(view="07"), "no positive click"),
+        (one(view="07", positive=[[1]]), "positive is no list of points of 2 numbers"),
+        (one(view="07", positive=[[1, "x"]]), "positive is no list of points"),
+        (one(view="07", positive=3), "positive is 3"),
+        (one(view="07", positive=[3]), "positive is no list of points"),
+        (one(view="07", box=[9, 9, 3, 20]), "is empty"),
+        (one(view="07", box=[9, 9]), "box is not four numbers"),
+        (one(view="07", clicks=[[1, 2]]), "there is no 'clicks' in a prompt"),
+        (one(view="07", positive3d=[[1, 2, 3]]), "write two prompts"),
+        (one(negative3d=[[1, 2, 3]]), "no positive point"),
+        ([], "where a JSON object"),
+    ],
+)
+def test_what_means_nothing_is_named(tmp_path: Path, value: object, sentence: str):
+    path = file_of(tmp_path, value)
+    with pytest.raises(InputError, match=sentence) as caught:
+        read_prompts(path)
+    assert str(path) in str(caught.value)
+
+
+def test_two_objects_of_one_name_are_refused(tmp_path: Path):
+    entry = {"name": "mug", "prompts": {"view": "07", "positive": [[3, 4]]}}
+    with pytest.raises(InputError, match="two objects are named 'mug'"):
+        read_prompts(file_of(tmp_path, {"objects": [entry, entry]}))
+    with pytest.raises(InputError, match="cannot be read"):
+        read_prompts(tmp_path / "none.json")
