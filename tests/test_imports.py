@@ -14,13 +14,13 @@ import pytest
 from support.paths import PACKAGE
 
 LAYERS = (
-    *("geometry", "kernels", "runs", "scene", "radiance", "segmenters", "features", "prompts", "masks"),
-    *("objects", "evaluate", "export"),
+    *("geometry", "kernels", "runs", "scene", "capture", "radiance", "segmenters", "features", "prompts"),
+    *("masks", "objects", "evaluate", "export"),
 )
 FRONT_ENDS = ("cli", "viewer")
 HEAVY = (
     *("transformers", "huggingface_hub", "cv2", "matplotlib", "scipy", "skimage", "trimesh", "jinja2"),
-    *("imageio", "viser", "pycolmap"),
+    *("fast_simplification", "imageio", "imageio_ffmpeg", "viser", "pycolmap", "pillow_heif"),
 )
 FORBIDDEN = ("pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "torchvision")
 

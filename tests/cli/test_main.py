@@ -17,7 +17,11 @@ from support.scene_files import write_scene
 @pytest.mark.parametrize(
     ("verb", "options"),
     [
+        ("capture", ["PHOTOS", "--out", "--longest", "--frames", "--pairing", "--features", "--threads"]),
         ("train", ["SCENE", "--out", "--preset", "--steps", "--width", "--seed", "--device"]),
+        ("train", ["--format", "--split", "--images", "--truth"]),
+        ("bench", ["--format", "--split", "--images", "--truth"]),
+        ("export-scene", ["RUN|SCENE", "--format", "--out", "--undistort", "--scene.split"]),
         (
             "segment",
             ["RUN", "--name", "--view", "--point", "--negative", "--box", "--point3d", "--segmenter"],
@@ -38,7 +42,7 @@ def test_help_names_every_option(verb: str, options: list[str], capsys: pytest.C
 def test_help_lists_the_verbs_and_so_does_no_word_at_all(capsys: pytest.CaptureFixture[str]):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert "{demo,train,segment,render,eval,bench,doctor}" in shown
+    assert "{demo,capture,train,segment,render,export,export-scene,report,apply,eval,bench,doctor}" in shown
     assert main([]) == 0
     assert capsys.readouterr().out == shown
 

@@ -42,7 +42,10 @@ def test_a_click_makes_a_named_segmentation_that_eval_scores(run: Path, capsys: 
     assert {path.name for path in folder.iterdir()} >= {
         *("field.safetensors", "identities.json", "masks", "preview.jpg", "prompts.json")
     }
-    assert json.loads((folder / "prompts.json").read_text())["point"] == [f"{x},{y}"]
+    record = json.loads((folder / "prompts.json").read_text())
+    prompt = {"view": "3", "positive": [[x, y]], "negative": []}
+    assert record["objects"] == [{"name": "red", "prompts": [prompt]}]
+    assert record["segmenter"] == "truth"
     assert main(["eval", str(run)]) == 0
     metrics = json.loads((run / "eval" / "metrics.json").read_text())
     (scene,) = metrics["scenes"]
@@ -64,13 +67,40 @@ def test_a_name_that_exists_is_refused_unless_it_is_to_be_replaced(
     assert field.read_bytes() == before
     x, y = center_pixel(4, 2)
     assert main(words(run, "green", "--point", f"4:{x},{y}", "--replace")) == 0
-    assert json.loads((run / "segmentations/green/prompts.json").read_text())["box"] == []
+    (record,) = json.loads((run / "segmentations/green/prompts.json").read_text())["objects"]
+    assert record["prompts"] == [{"view": "4", "positive": [[x, y]], "negative": []}]
+
+
+def test_several_objects_come_from_a_file_and_further_ones_are_added(
+    run: Path, capsys: pytest.CaptureFixture[str]
+):
+    scene = run.parent / "balls" / "scene.json"
+    assert main(words(run, "pair", "--prompts", str(scene))) == 0
+    folder = run / "segmentations" / "pair"
+    assert json.loads((folder / "identities.json").read_text()) == {"identities": ["red", "green"]}
+    assert "green: masks in" in capsys.readouterr().out
+    again = folder / "prompts.json"
+    assert "exclude each other" in refused(
+        words(run, "x", "--prompts", str(again), "--view", "3", "--point", "1,1"), capsys
+    )
+    assert main(words(run, "grown", "--object", "red", "--view", "3", "--point", "17,24")) == 0
+    add = ["--add", "--object", "green", "--view", "3", "--point", ",".join(map(str, center_pixel(3, 2)))]
+    assert main(words(run, "grown", *add)) == 0
+    grown = run / "segmentations" / "grown"
+    assert json.loads((grown / "identities.json").read_text()) == {"identities": ["red", "green"]}
+    names = [one["name"] for one in json.loads((grown / "prompts.json").read_text())["objects"]]
+    assert names == ["red", "green"]
+    field = (grown / "field.safetensors").read_bytes()
+    assert "there is an object 'green' already" in refused(words(run, "grown", *add), capsys)
+    assert (grown / "field.safetensors").read_bytes() == field
+    assert "no segmentation 'none' to add to; the run has: " in refused(words(run, "none", *add), capsys)
+    assert "--add and --replace exclude" in refused(words(run, "grown", *add, "--replace"), capsys)
 
 
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ([], "nothing is prompted; give --view with --point or --box, or --point3d"),
+        ([], "nothing is prompted; give --view with --point or --box, or --point3d, or --prompts"),
         (["--point", "3,4"], "--point 3,4 names no view"),
         (["--view", "3", "--point", "3"], "--point '3' is not 2 numbers; write x,y"),
         (["--view", "3", "--point", "nan,4"], "--point 'nan,4' is not 2 numbers; write x,y"),
@@ -133,8 +163,8 @@ def test_bench_writes_the_contract_and_uses_its_runs_again(
     assert set(balls) >= {"name", "psnr", "psnr_object", "train_seconds", "peak_memory_mb", "objects"}
     for item in balls["objects"]:
         assert item["iou_2d"] is None
-        assert item["iou_preview"] is None
-        assert item["seconds_refine"] > 0
+        assert 0 <= item["iou_preview"] <= 1
+        assert 0 < item["seconds_preview"] < item["seconds_refine"]
     field = out / "runs" / "balls" / "radiance" / "field.safetensors"
     trained = field.stat().st_mtime_ns
     capsys.readouterr()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from sanerf_hq.cli.options import Device, check_at_least, check_device
+from sanerf_hq.cli.options import Device, SceneWords, check_at_least, check_device
 from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Bench:
     """
 
     scenes: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
-    """Scene folders with a transforms.json and, for objects, a scene.json."""
+    """Scene folders and, for objects, a scene.json in each, or SANeRF-HQ's masks."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder for runs and results."""
     preset: Literal["draft", "standard", "paper"] = "standard"
@@ -45,6 +45,7 @@ class Bench:
     """Width in pixels to scale photos and truth to; as they are if not given."""
     device: Device = "cpu"
     """Where to compute."""
+    opening: Annotated[SceneWords, tyro.conf.arg(name="")] = field(default_factory=SceneWords)
 
     def run(self) -> int:
         """Measure all scenes."""
@@ -59,7 +60,15 @@ class Bench:
         from sanerf_hq.evaluate import Protocol
 
         clicks = None if self.box else self.clicks or DEFAULT_CLICKS
-        protocol = Protocol(self.preset, self.segmenter, clicks, self.seed, self.width, self.device)
+        protocol = Protocol(
+            self.preset,
+            self.segmenter,
+            clicks,
+            self.seed,
+            self.width,
+            self.device,
+            opening=self.opening.options(),
+        )
         bench(self.scenes, self.out, protocol)
         return 0
 
@@ -77,7 +86,7 @@ def bench(scenes: tuple[Path, ...], out: Path, protocol: Protocol) -> BenchResul
 
     names: list[str] = []
     for path in scenes:  # all of them before hours go into the first
-        names.append(check_name(load_scene(path).name, names))
+        names.append(check_name(load_scene(path, protocol.opening).name, names))
     done: list[SceneBench] = []
     result = _result(protocol, done)
     for path, name in zip(scenes, names, strict=True):

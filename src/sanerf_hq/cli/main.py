@@ -13,11 +13,16 @@ from typing import Annotated
 
 import tyro
 
+from sanerf_hq.cli.apply import Apply
 from sanerf_hq.cli.bench import Bench
+from sanerf_hq.cli.capture import Capture
 from sanerf_hq.cli.demo import Demo
 from sanerf_hq.cli.doctor import Doctor
 from sanerf_hq.cli.evaluate import Eval
+from sanerf_hq.cli.export import Export
+from sanerf_hq.cli.export_scene import ExportScene
 from sanerf_hq.cli.render import Render
+from sanerf_hq.cli.report import Report
 from sanerf_hq.cli.segment import Segment
 from sanerf_hq.cli.train import Train
 from sanerf_hq.errors import Cancelled, InputError
@@ -27,9 +32,14 @@ STOPPED = 130  # as a shell reports a program that Ctrl-C ended
 
 Verb = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Capture, tyro.conf.subcommand("capture")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Segment, tyro.conf.subcommand("segment")]
     | Annotated[Render, tyro.conf.subcommand("render")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[ExportScene, tyro.conf.subcommand("export-scene")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Apply, tyro.conf.subcommand("apply")]
     | Annotated[Eval, tyro.conf.subcommand("eval")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]

@@ -1,12 +1,42 @@
-"""Options: checks that several verbs share, each an error that names the option."""
+"""Options that several verbs share, and checks of them, each an error that names the option."""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
 
 from sanerf_hq.errors import InputError
 
+if TYPE_CHECKING:
+    from sanerf_hq.scene import SceneOptions
+
 Device = Literal["cpu", "cuda"]
+SceneFormat = Literal["nerfstudio", "blender", "colmap", "mip360", "lerf", "llff"]
+
+
+@dataclass(frozen=True)
+class SceneWords:
+    """How a scene's folder is read; a run remembers it."""
+
+    format: SceneFormat | None = None
+    """Format of the scene's folder; found by looking if not given."""
+    split: Annotated[str | None, tyro.conf.arg(metavar="file|every:N|list:FILE|sanerf-hq")] = None
+    """Test views: as the scene's own files say, every N-th by name, those named in a text file, or those of
+    SANeRF-HQ's benchmark with its prompts. If not given: as papers on the format's data sets do."""
+    images: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Folder of the photos inside the scene's folder, such as images_4; images if not given."""
+    truth: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder of SANeRF-HQ's masks, SCENE/OBJECT/VIEW_mask.png in it; if not given: the folder that the
+    scene's folder lies in."""
+
+    def options(self) -> SceneOptions:
+        """The words as the library takes them."""
+        from sanerf_hq.scene import SceneOptions
+
+        return SceneOptions(self.format, self.split, self.images, self.truth)
 
 
 def check_at_least(option: str, value: int | None, least: int) -> None:

@@ -49,10 +49,10 @@ class Render:
         check_device(self.device)
         from sanerf_hq.radiance import load_radiance_field
         from sanerf_hq.runs import Run, write_bytes
-        from sanerf_hq.scene import fingerprint, load_scene
+        from sanerf_hq.scene import SceneOptions, fingerprint, load_scene
 
         run = Run.open(self.folder)
-        scene = load_scene(run.scene_path)
+        scene = load_scene(run.scene_path, SceneOptions.from_words(run.scene_options))
         view = scene.view(self.view)
         run.check_scene(fingerprint(scene))
         field = load_radiance_field(self.folder, self.device)

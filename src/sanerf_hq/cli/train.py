@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from sanerf_hq.cli.options import Device, check_at_least, check_device
+from sanerf_hq.cli.options import Device, SceneWords, check_at_least, check_device
 
 if TYPE_CHECKING:
     from sanerf_hq.radiance import RadianceField
@@ -28,7 +28,7 @@ class Train:
     """
 
     scene: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
-    """Folder with a transforms.json, or that file."""
+    """Scene folder (transforms.json, COLMAP, LLFF, Blender), or its transforms.json."""
     out: Annotated[Path, tyro.conf.arg(metavar="RUN")]
     """Run folder to make or to go on with."""
     preset: Preset = "standard"
@@ -41,6 +41,7 @@ class Train:
     """Where all chance comes from: the same seed, the same result."""
     device: Device = "cpu"
     """Where to compute."""
+    opening: Annotated[SceneWords, tyro.conf.arg(name="")] = field(default_factory=SceneWords)
 
     def run(self) -> int:
         """Train, score, say how it went."""
@@ -52,7 +53,7 @@ class Train:
         from sanerf_hq.radiance import PRESETS, train_radiance_field
         from sanerf_hq.scene import load_scene
 
-        scene = load_scene(self.scene)
+        scene = load_scene(self.scene, self.opening.options())
         config = PRESETS[self.preset]
         if self.steps is not None:
             config = replace(config, steps=self.steps)

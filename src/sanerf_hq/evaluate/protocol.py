@@ -19,22 +19,32 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.pictures import ObjectPictures, ScenePictures
 from sanerf_hq.evaluate.results import ObjectResult, SceneResult
 from sanerf_hq.evaluate.score import Candidate, ObjectScore, mask_of_photo, score_views
-from sanerf_hq.masks import DECODE_PRESETS, MaskSet, decode_masks
+from sanerf_hq.masks import DECODE_PRESETS, MaskSet
 from sanerf_hq.masks.interior import interior, representatives
 from sanerf_hq.masks.pictures import Pictures
 from sanerf_hq.masks.rle import RLE, encode
 from sanerf_hq.objects import (
     OBJECT_PRESETS,
-    ObjectField,
+    Preview,
+    Segmentation,
     load_object_field,
     load_segmentation_masks,
-    train_object_field,
+    segment_objects,
 )
-from sanerf_hq.prompts import BoxPrompt, Cloud, PointPrompt, lift, marks_of, sightings
-from sanerf_hq.radiance import PRESETS, RadianceField, train_radiance_field
+from sanerf_hq.prompts import (
+    BoxPrompt,
+    Cloud,
+    PointPrompt,
+    SpacePrompt,
+    lift,
+    marks_of,
+    sightings,
+    space_cloud,
+)
+from sanerf_hq.radiance import PRESETS, RadianceField, ViewSamples, load_view_samples, train_radiance_field
 from sanerf_hq.radiance.train import STAGE as RADIANCE_STAGE
 from sanerf_hq.runs import Progress, ProgressCallback, peak_memory_mb, quiet, reset_peak_memory
-from sanerf_hq.scene import SceneObject, load_scene, read_image
+from sanerf_hq.scene import SceneObject, SceneOptions, load_scene, read_image
 from sanerf_hq.segmenters import MaskFolder, Segmenter, load_segmenter
 
 Preset = Literal["draft", "standard", "paper"]
@@ -54,6 +64,7 @@ class Protocol:
         width: Width that photos and truth are scaled to; None: their own.
         device: Where to compute.
         objects: Names of the objects that are segmented; None: all of the scene.
+        opening: How scenes are opened: format, split, folders of photos and truth; None: as they are found.
     """
 
     preset: Preset = "standard"
@@ -63,6 +74,7 @@ class Protocol:
     width: int | None = None
     device: str = "cpu"
     objects: tuple[str, ...] | None = None
+    opening: SceneOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -96,14 +108,15 @@ def bench_scene(
             asked for.
     """
     reset_peak_memory()
-    scene = load_scene(path)
+    scene = load_scene(path, protocol.opening)
     targets = _targets(scene.objects, protocol, scene.name)
     segmenter = load_segmenter(protocol.segmenter, scene, protocol.device) if targets else None
     config = PRESETS[protocol.preset]
     field = train_radiance_field(
         scene, folder, config, protocol.seed, protocol.width, protocol.device, progress
     )
-    made = [_segment(field, segmenter, target, protocol, progress) for target in targets if segmenter]
+    pool = load_view_samples(field, progress)
+    made = [_segment(field, segmenter, target, protocol, pool, progress) for target in targets if segmenter]
     scores = score_views(field, [candidate for candidate, _ in made], progress)
     facts = field.at_home().run.stages()[RADIANCE_STAGE].facts
     peaks = [peak for peak in (peak_memory_mb(), facts.get("peak_memory_mb")) if peak is not None]
@@ -139,18 +152,20 @@ def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> tuple
         scores.psnr_object,
         facts["train_seconds"],
         facts["peak_memory_mb"],
-        tuple(_result(scored.get(item.name), item.name, None) for item in targets),
+        tuple(_result(scored.get(item.name), item.name, _Seconds()) for item in targets),
     )
     pictures = tuple(item.pictures for item in scores.objects)
     return SceneBench(result, pictures, scores.pictures), ", ".join(sorted(used)) or "none"
 
 
-def prompt_of(target: SceneObject, clicks: int | None) -> PointPrompt | BoxPrompt:
-    """An object's first clicks, or its box.
+def prompt_of(target: SceneObject, clicks: int | None) -> PointPrompt | BoxPrompt | SpacePrompt:
+    """All of an object's points in space where it has any; else its first clicks, or its box.
 
     Raises:
         InputError: It has none.
     """
+    if target.points:
+        return SpacePrompt(target.points, target.negative_points)
     if clicks is None:
         if target.box is None:
             raise InputError(f"object {target.name} has no box in scene.json; prompt with --clicks")
@@ -170,14 +185,23 @@ def _targets(objects: tuple[SceneObject, ...], protocol: Protocol, scene: str) -
     return [known[name] for name in protocol.objects]
 
 
+@dataclass(frozen=True)
+class _Seconds:
+    """From prompt given, embeddings and surface samples ready; None where it did not come to that."""
+
+    preview: float | None = None
+    refine: float | None = None
+
+
 def _segment(
     field: RadianceField,
     segmenter: Segmenter | MaskFolder,
     target: SceneObject,
     protocol: Protocol,
+    pool: ViewSamples,
     progress: ProgressCallback,
-) -> tuple[Candidate, float | None]:
-    """An object's field and the seconds it took, counted from embeddings and samples ready."""
+) -> tuple[Candidate, _Seconds]:
+    """An object's field, trained anew so that its time is measured, and the seconds it took."""
     home = field.at_home()
     prompt = prompt_of(target, protocol.clicks)
     decoding = DECODE_PRESETS[protocol.preset]
@@ -186,35 +210,38 @@ def _segment(
         for done, view in enumerate(home.views, 1):
             pictures.of_view(view)
             progress(Progress("embeddings", done, len(home.views)))
+    name = f"bench {target.name}"
+    home.run.remove_segmentation(name)
+    view = "" if isinstance(prompt, SpacePrompt) else prompt.view
+    shown_in = next((n for n, one in enumerate(home.views) if one.name == view), 0)
+    preview, shown = None, None
     started = time.monotonic()
-    found: ObjectField | None = None
-    masks: MaskSet | None = None
+
+    def show(first: Preview) -> None:
+        nonlocal preview, shown
+        first.mask_in(pool, shown_in)
+        preview, shown = first, time.monotonic() - started
+
+    made: Segmentation | None = None
+    config = OBJECT_PRESETS[protocol.preset]
     try:
-        masks = decode_masks(field, segmenter, prompt, target.name, decoding, progress)
-        found = _fresh_field(field, masks, protocol, progress)
+        made = segment_objects(
+            field, segmenter, {target.name: prompt}, name, decoding, config, None, pool, progress, show
+        )
     except InputError as error:
         LOG.warning("%s: %s", target.name, error)
-    seconds = None if found is None else time.monotonic() - started
+    seconds = _Seconds(shown, None if made is None else time.monotonic() - started)
+    found = None if made is None else made.field
     if isinstance(segmenter, MaskFolder):
-        return Candidate(target, found), seconds
-    alone, seen = _alone(field, segmenter, prompt, masks)
-    return Candidate(target, found, alone, seen), seconds
-
-
-def _fresh_field(
-    field: RadianceField, masks: MaskSet, protocol: Protocol, progress: ProgressCallback
-) -> ObjectField:
-    """The field of an object, trained anew, so that its time is measured; the run keeps the latest."""
-    run = field.at_home().run
-    name = f"bench {masks.names[0]}"
-    run.remove_segmentation(name)
-    return train_object_field(field, masks, name, OBJECT_PRESETS[protocol.preset], progress)
+        return Candidate(target, found, preview=preview), seconds
+    alone, seen = _alone(field, segmenter, prompt, None if made is None else made.masks)
+    return Candidate(target, found, alone, seen, preview=preview), seconds
 
 
 def _alone(
     field: RadianceField,
     segmenter: Segmenter,
-    prompt: PointPrompt | BoxPrompt,
+    prompt: PointPrompt | BoxPrompt | SpacePrompt,
     masks: MaskSet | None,
 ) -> tuple[dict[str, RLE], frozenset[str]]:
     """The segmenter's masks of the test photos, the same prompts projected; and where one is visible."""
@@ -236,8 +263,12 @@ def _alone(
     return alone, frozenset(seen)
 
 
-def _prompted_cloud(field: RadianceField, masks: MaskSet | None, prompt: PointPrompt | BoxPrompt) -> Cloud:
-    """Points in space that stand for a prompt: its clicks, or points inside the mask of its box."""
+def _prompted_cloud(
+    field: RadianceField, masks: MaskSet | None, prompt: PointPrompt | BoxPrompt | SpacePrompt
+) -> Cloud:
+    """Points in space that stand for a prompt: its own, its clicks, or points inside the mask of its box."""
+    if isinstance(prompt, SpacePrompt):
+        return space_cloud(prompt)
     marks = marks_of(field, prompt)
     clouds = [lift(field, marks)]
     mask = None if masks is None or marks.view is None else masks.mask(marks.view.name)
@@ -250,9 +281,9 @@ def _prompted_cloud(field: RadianceField, masks: MaskSet | None, prompt: PointPr
     return Cloud.join(clouds)
 
 
-def _result(score: ObjectScore | None, name: str, seconds: float | None) -> ObjectResult:
+def _result(score: ObjectScore | None, name: str, seconds: _Seconds) -> ObjectResult:
     if score is None:  # no test view has truth
-        return ObjectResult(name, seconds_refine=seconds)
+        return ObjectResult(name, seconds_preview=seconds.preview, seconds_refine=seconds.refine)
     return ObjectResult(
         name,
         iou=score.mask.iou,
@@ -262,5 +293,7 @@ def _result(score: ObjectScore | None, name: str, seconds: float | None) -> Obje
         mean_view_iou=score.mask.mean_view_iou,
         iou_2d=None if score.alone is None else score.alone.iou,
         iou_2d_prompted=None if score.prompted is None else score.prompted.iou,
-        seconds_refine=seconds,
+        iou_preview=score.preview,
+        seconds_preview=seconds.preview,
+        seconds_refine=seconds.refine,
     )

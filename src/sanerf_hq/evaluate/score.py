@@ -10,14 +10,15 @@ import torch
 from jaxtyping import Bool, UInt8
 from torch import Tensor
 
-from sanerf_hq.evaluate.metrics import Confusion, PixelError, psnr
+from sanerf_hq.evaluate.metrics import Confusion, Overlap, PixelError, psnr
 from sanerf_hq.evaluate.pictures import ObjectPictures, RenderView, ScenePictures, draw_object_view
+from sanerf_hq.geometry import Camera
 from sanerf_hq.masks import RLE
 from sanerf_hq.masks.rle import decode, encode
-from sanerf_hq.objects import ObjectField, object_view
-from sanerf_hq.radiance import RadianceField
+from sanerf_hq.objects import ObjectField, Preview, object_view
+from sanerf_hq.radiance import RadianceField, SurfaceSamples
 from sanerf_hq.runs import Progress, ProgressCallback, quiet
-from sanerf_hq.scene import SceneObject, instance_mask, read_image, read_instances, read_mask
+from sanerf_hq.scene import SceneObject, has_truth, instance_mask, object_pixels, read_image, read_mask
 from sanerf_hq.segmenters import Segmenter
 
 T = TypeVar("T")
@@ -35,12 +36,23 @@ class Candidate:
         field: What was made of it; None where nothing came out, which counts as an empty mask.
         alone: The segmenter's own masks of the test photos by view, or None if it was not asked.
         seen: Test views in which a positive point is visible.
+        channels: Identities of the field that make up the object, from 1; None: all of them.
+        preview: What was shown of it first; None if that was not asked for or nothing came out.
     """
 
     target: SceneObject
     field: ObjectField | None
     alone: dict[str, RLE] | None = None
     seen: frozenset[str] = frozenset()
+    channels: tuple[int, ...] | None = None
+    preview: Preview | None = None
+
+    def mask(self, surfaces: SurfaceSamples, camera: Camera) -> Bool[Tensor, "h w"]:
+        """Its pixels in a view of which the surface samples are known."""
+        if self.field is None:
+            return torch.zeros(camera.height, camera.width, dtype=torch.bool)
+        found = object_view(self.field.logits_of(surfaces), camera)
+        return found.mask if self.channels is None else torch.isin(found.labels, torch.tensor(self.channels))
 
 
 @dataclass(frozen=True)
@@ -51,12 +63,14 @@ class ObjectScore:
         mask: Of the 3D mask.
         alone: Of the segmenter on the test photos; None if it was not asked.
         prompted: The same in views that see a positive point; None if it was not asked.
+        preview: IoU of what was shown first; None if there was no such thing.
         pictures: Some of the views.
     """
 
     mask: Confusion
     alone: Confusion | None
     prompted: Confusion | None
+    preview: float | None
     pictures: ObjectPictures
 
 
@@ -82,6 +96,7 @@ class _Tally:
     mask: Confusion = field(default_factory=Confusion)
     alone: Confusion = field(default_factory=Confusion)
     prompted: Confusion = field(default_factory=Confusion)
+    preview: Overlap = field(default_factory=Overlap)
     kept: dict[str, RLE] = field(default_factory=dict)
 
 
@@ -112,14 +127,18 @@ def score_views(
         score = psnr(rgb, photo, usable) if bool(usable.any()) else None
         if score is not None:
             values.append(score)
-        if view.instance_path is not None:
-            on_objects = on_objects.add(rgb, photo, (read_instances(view, home.width) > 0) & usable)
+        if has_truth(view):
+            on_objects = on_objects.add(rgb, photo, object_pixels(view, home.width) & usable)
             for candidate, tally in zip(candidates, tallies, strict=True):
+                if not has_truth(view, candidate.target.id):
+                    continue  # the object has test views of its own, and this is none of them
                 truth = instance_mask(view, candidate.target.id, home.width)
-                mask = torch.zeros_like(truth)
-                if candidate.field is not None:
-                    mask = object_view(candidate.field.logits_of(surfaces), camera).mask
-                _count(tally, candidate, view.name, mask, truth)
+                _count(tally, candidate, view.name, candidate.mask(surfaces, camera), truth)
+                if candidate.preview is not None:
+                    first = (
+                        candidate.preview.probabilities_of(surfaces).argmax(-1).view(truth.shape).cpu() > 0
+                    )
+                    tally.preview += Overlap(int((first & truth).sum()), int((first | truth).sum()))
         if view.name in shown:
             renders[view.name] = (rgb * 255).round().to(torch.uint8), score
         progress(Progress("test views", done, len(views)))
@@ -186,6 +205,7 @@ def _finished(radiance: RadianceField, candidate: Candidate, tally: _Tally) -> O
         tally.mask,
         tally.alone if asked else None,
         tally.prompted if asked and tally.prompted.views else None,
+        tally.preview.iou if candidate.preview is not None else None,
         ObjectPictures(home.scene.name, candidate.target.name, tuple(rows)),
     )
 

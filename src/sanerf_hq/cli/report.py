@@ -1,0 +1,52 @@
+"""Report: all objects of a run on one page, with pictures, turntables and, where there is truth, scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from sanerf_hq.cli.options import Device, check_at_least, check_device
+
+
+@dataclass(frozen=True)
+class Report:
+    """Show all objects of a run on one HTML page that opens without a server.
+
+    Each object has a turntable and pictures; where the scene has truth of an object of that name, scores in
+    the test views, as sanerf eval has them.
+
+    Example: sanerf report runs/cape
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Run folder that sanerf train and sanerf segment made."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="PATH.html")] = None
+    """Page to write, one that is there is replaced; RUN/report.html if not given."""
+    frames: Annotated[int, tyro.conf.arg(metavar="N")] = 36
+    """Frames of each turntable, 12 a second."""
+    width: Annotated[int, tyro.conf.arg(metavar="W")] = 320
+    """Width of the turntables in pixels, an even number."""
+    score: bool = True
+    """Render all test views and score what the scene has truth of."""
+    device: Device = "cpu"
+    """Where to compute."""
+
+    def run(self) -> int:
+        """Make the page."""
+        check_at_least("--frames", self.frames, 1)
+        check_at_least("--width", self.width, 32)
+        check_device(self.device)
+        from sanerf_hq.cli.console import ConsoleProgress
+        from sanerf_hq.export import write_run_report
+        from sanerf_hq.radiance import load_radiance_field
+
+        out = self.folder / "report.html" if self.out is None else self.out
+        field = load_radiance_field(self.folder, self.device)
+        size = self.width, 2 * round(self.width * 3 / 8)
+        with ConsoleProgress() as progress:
+            n_objects = write_run_report(field, out, self.frames, size, self.score, progress)
+        print(f"report of {n_objects} object{'' if n_objects == 1 else 's'}: {out}")
+        return 0

@@ -1,0 +1,133 @@
+"""Cut-out training set: a scene of the object alone, for any NeRF or splat trainer.
+
+    transforms.json    nerfstudio's format: the scene's own cameras, poses and units
+    images/*.png       RGBA: the object on nothing, colours not multiplied by opacity
+
+Opacity is that of the object alone, so it is whole also where something stands in front of it in the photo.
+Colours are the photo's where it shows the object, the field's elsewhere and along outlines, where the photo's
+pixels are mixed with what is behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, UInt8
+from torch import Tensor
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.evaluate.metrics import erode
+from sanerf_hq.export.aside import check_free, folder_aside
+from sanerf_hq.export.frames import straight, to_bytes
+from sanerf_hq.export.glance import glance
+from sanerf_hq.export.masks import file_of, object_mask, png, sized
+from sanerf_hq.export.removal import isolated
+from sanerf_hq.export.target import Target
+from sanerf_hq.geometry import Camera, opengl_to_opencv
+from sanerf_hq.runs import Progress, ProgressCallback, quiet, write_bytes, write_json
+from sanerf_hq.scene import View, read_image
+
+Colours = Literal["photo", "render"]
+STAGE = "dataset"
+FILE = "transforms.json"
+OUTLINE = 2  # pixels along a mask's edge in which a photo's colours are mixed with what is behind
+SOLID = 250  # of 255: opacity from which a pixel shows the object and nothing else
+
+
+def export_dataset(
+    target: Target,
+    out: Path,
+    views: Sequence[View] | None = None,
+    width: int | None = None,
+    colours: Colours = "photo",
+    progress: ProgressCallback = quiet,
+) -> None:
+    """Write a training set of the object alone, one view in memory at a time.
+
+    Args:
+        target: The object; its field is at home.
+        out: A new folder.
+        views: Which; None: all of the scene. Each keeps its split.
+        width: Of the images in pixels; None: each photo's own.
+        colours: ``photo``, or ``render`` for the field's colours everywhere.
+        progress: Told after each view; may raise Cancelled.
+
+    Raises:
+        InputError: ``out`` is taken or cannot be written, or no training view is among the views.
+        Cancelled: The callback asked for it; nothing is left at ``out``.
+    """
+    scene = target.radiance.at_home().scene
+    chosen = scene.views if views is None else tuple(views)
+    if not any(view.split == "train" for view in chosen):
+        raise InputError("no training view is among the views to export; add one with --view")
+    check_free(out)
+    alone = isolated(target)
+    done = 0
+
+    def tell(_: Progress) -> None:
+        progress(Progress(STAGE, done, len(chosen)))
+
+    frames = []
+    with folder_aside(out) as folder:
+        for view in chosen:
+            progress(Progress(STAGE, done, len(chosen)))
+            camera = sized(view, width).camera
+            picture = to_bytes(straight(alone, camera, tell))
+            if colours == "photo":
+                seen = object_mask(target, glance(target, camera))
+                picture = with_photo(picture, read_image(view, width), seen)
+            name = f"images/{file_of(view, scene)}.png"
+            write_bytes(folder / name, png(picture.numpy()))
+            frames.append({"file_path": name} | _frame(view, camera))
+            done += 1
+        write_json(folder / FILE, _joined(frames))
+    progress(Progress(STAGE, done, len(chosen)))
+
+
+def with_photo(
+    picture: UInt8[Tensor, "h w 4"], photo: UInt8[Tensor, "h w 3"], seen: Bool[Tensor, "h w"]
+) -> UInt8[Tensor, "h w 4"]:
+    """A picture of the object alone with the photo's colours where the photo surely shows the object.
+
+    Args:
+        picture: The object alone, as rendered.
+        photo: The photo from the same camera.
+        seen: Where the object is not hidden from it.
+    """
+    sure = erode(seen & (picture[..., 3] >= SOLID), OUTLINE)
+    rgb = torch.where(sure[..., None], photo, picture[..., :3])
+    return torch.cat([rgb, picture[..., 3:]], -1)
+
+
+def _frame(view: View, camera: Camera) -> dict[str, Any]:
+    K, bend = camera.K.tolist(), camera.distortion
+    fields: dict[str, Any] = {
+        "fl_x": K[0][0],
+        "fl_y": K[1][1],
+        "cx": K[0][2],
+        "cy": K[1][2],
+        "w": camera.width,
+        "h": camera.height,
+    }
+    fields |= {name: getattr(bend, name) for name in ("k1", "k2", "k3", "k4", "p1", "p2")}
+    fields |= {"transform_matrix": opengl_to_opencv(camera.camtoworld).tolist(), "split": view.split}
+    if camera.time is not None:
+        fields["time"] = camera.time
+    if view.camera_id is not None:
+        fields["camera_id"] = view.camera_id
+    return fields
+
+
+def _joined(frames: list[dict[str, Any]]) -> dict[str, Any]:
+    """The file's content: what all frames have in common stands once, at the top."""
+    own = {"file_path", "transform_matrix", "split", "time", "camera_id"}
+    shared = {
+        key: value
+        for key, value in frames[0].items()
+        if key not in own and all(frame[key] == value for frame in frames)
+    }
+    lean = [{key: value for key, value in frame.items() if key not in shared} for frame in frames]
+    return {"camera_model": "OPENCV", **shared, "frames": lean}

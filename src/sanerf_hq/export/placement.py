@@ -1,0 +1,81 @@
+"""Placement: where an object stands, how large it is and which way is up, for cameras that go round it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.export.target import Target
+from sanerf_hq.geometry import Camera
+from sanerf_hq.objects.composite import is_solid
+from sanerf_hq.radiance import load_view_samples
+from sanerf_hq.runs import ProgressCallback, quiet
+
+OUTLYING = 0.03  # share of an object's points, at each end of each axis, that its box leaves out
+FAR = 0.05  # share that its sphere leaves out: rays along its outline end between it and what is behind
+UP_PULL = 1e-2  # weight of the cameras' mean up against their level: decides where all look the same way
+
+
+@dataclass(frozen=True)
+class Placement:
+    """An object in the scene's coordinates.
+
+    Attributes:
+        center: Middle of the box round what the photos show of it.
+        radius: Of the sphere round the same, > 0.
+        up: Unit vector that points up, as the scene's cameras were held.
+    """
+
+    center: Float[Tensor, "3"]
+    radius: float
+    up: Float[Tensor, "3"]
+
+
+def find_placement(target: Target, progress: ProgressCallback = quiet) -> Placement:
+    """Where an object stands, by the surface samples of the training views.
+
+    Args:
+        target: The object; its field is at home.
+        progress: Told where the samples have to be computed first; may raise Cancelled.
+
+    Raises:
+        InputError: No training view shows the object.
+    """
+    pool = load_view_samples(target.radiance, progress)
+    logits = target.field.logits_of(pool.surfaces).cpu()
+    on_object = torch.isin(logits.argmax(-1), torch.tensor(target.channels)) & is_solid(pool.surfaces).cpu()
+    points = pool.points[on_object & pool.points.isfinite().all(-1)]
+    if not len(points):
+        raise InputError(f"no training view shows {target.name!r}; segment it again, with other prompts")
+    low, high = (quantile(points, share) for share in (OUTLYING, 1 - OUTLYING))
+    center = (low + high) / 2
+    distances = (points - center).norm(dim=-1)
+    radius = float(quantile(distances[:, None], 1 - FAR))
+    return Placement(center, max(radius, 1e-6), up_of(target.radiance.at_home().cameras))
+
+
+def quantile(values: Float[Tensor, "n d"], share: float) -> Float[Tensor, "d"]:
+    """The value of each column that a share of the rows does not exceed; of any number of rows."""
+    rank = min(int(share * len(values)), len(values) - 1)
+    return values.sort(dim=0).values[rank]  # torch.quantile takes no more than 16 million
+
+
+def up_of(cameras: Sequence[Camera]) -> Float[Tensor, "3"]:
+    """The direction that cameras held level have at right angles to their horizontal axis.
+
+    Least squares over all of them, with a slight pull towards their mean up, which alone decides where all
+    cameras look the same way.
+    """
+    rights = torch.stack([camera.camtoworld[:3, 0] for camera in cameras]).double()
+    mean = torch.nn.functional.normalize(
+        -torch.stack([camera.camtoworld[:3, 1] for camera in cameras]).double().mean(0), dim=0
+    )
+    aside = torch.eye(3, dtype=torch.float64) - mean[:, None] * mean
+    cost = rights.T @ rights / len(cameras) + UP_PULL * aside
+    up = torch.linalg.eigh(cost).eigenvectors[:, 0]
+    return (up * (1 if up @ mean >= 0 else -1)).float()

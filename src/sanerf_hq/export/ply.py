@@ -1,0 +1,302 @@
+"""PLY: any file of that format, by its rows' own bytes, so that what is not understood stays as it is.
+
+Read are all three encodings (binary little and big endian, ASCII), elements of numbers and of lists, in any
+order. Binary elements without lists are mapped, not loaded: a file larger than the memory can be gone
+through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from jaxtyping import Shaped, UInt8
+
+from sanerf_hq.errors import InputError
+
+WORDS = (  # each number's type, its word, and another that some write
+    ("i1", "char", "int8"),
+    ("u1", "uchar", "uint8"),
+    ("i2", "short", "int16"),
+    ("u2", "ushort", "uint16"),
+    ("i4", "int", "int32"),
+    ("u4", "uint", "uint32"),
+    ("f4", "float", "float32"),
+    ("f8", "double", "float64"),
+)
+TYPES = {word: kind for kind, *words in WORDS for word in words}
+ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "="}
+MOST_HEADER_BYTES = 1 << 20
+ROWS_A_CHUNK = 1 << 17
+
+
+@dataclass(frozen=True)
+class PlyProperty:
+    """One column.
+
+    Attributes:
+        name: Unique in its element.
+        kind: Numpy's code of the number's type, without byte order, such as ``f4``.
+        count: That of the number that says how long each list is; None for a single number.
+    """
+
+    name: str
+    kind: str
+    count: str | None = None
+
+
+@dataclass(frozen=True)
+class PlyElement:
+    """One table.
+
+    Attributes:
+        name: ``vertex``, ``face`` or any other.
+        n_rows: Its rows.
+        properties: Its columns.
+    """
+
+    name: str
+    n_rows: int
+    properties: tuple[PlyProperty, ...]
+
+    @property
+    def has_lists(self) -> bool:
+        return any(p.count is not None for p in self.properties)
+
+    def row(self, order: str) -> np.dtype:
+        """A row of an element without lists, as numpy has it."""
+        return np.dtype([(p.name, order + p.kind) for p in self.properties])
+
+
+@dataclass(frozen=True)
+class PlyFile:
+    """A file's header and where its data begin.
+
+    Attributes:
+        path: The file.
+        encoding: ``ascii``, ``binary_little_endian`` or ``binary_big_endian``.
+        lines: The header's lines as they stand, without line ends.
+        newline: Its line end.
+        elements: Its tables, in the file's order.
+        start: Offset of the data.
+    """
+
+    path: Path
+    encoding: str
+    lines: tuple[str, ...]
+    newline: bytes
+    elements: tuple[PlyElement, ...]
+    start: int
+
+    @property
+    def order(self) -> str:
+        return ORDERS[self.encoding]
+
+    def element(self, name: str) -> PlyElement | None:
+        """A table by its name."""
+        return next((element for element in self.elements if element.name == name), None)
+
+
+def open_ply(path: Path) -> PlyFile:
+    """Read a file's header.
+
+    Raises:
+        InputError: The file is missing, no PLY, or its header is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(MOST_HEADER_BYTES)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check the path") from error
+    if not head.startswith((b"ply\n", b"ply\r")):
+        raise InputError(f"{path} is no PLY file; give one that begins with the line ply")
+    newline = b"\r\n" if head.startswith(b"ply\r\n") else head[3:4]
+    end = head.find(newline + b"end_header" + newline)
+    if end < 0:
+        raise InputError(f"{path} has no end_header; export it again")
+    lines = head[:end].decode("latin-1").split(newline.decode())
+    start = end + len(newline + b"end_header" + newline)
+    try:
+        encoding, elements = _parse(lines)
+    except (ValueError, KeyError, IndexError) as error:
+        raise InputError(f"{path} has a header that cannot be read ({error}); export it again") from error
+    return PlyFile(path, encoding, tuple(lines), newline, elements, start)
+
+
+def _parse(lines: list[str]) -> tuple[str, tuple[PlyElement, ...]]:
+    encoding = ""
+    elements: list[PlyElement] = []
+    for line in lines[1:]:
+        words = line.split()
+        if not words or words[0] in ("comment", "obj_info"):
+            continue
+        if words[0] == "format":
+            encoding = words[1]
+        elif words[0] == "element":
+            elements.append(PlyElement(words[1], int(words[2]), ()))
+        elif words[0] == "property" and elements:
+            listed = words[1] == "list"
+            kind, name = words[-2:]
+            new = PlyProperty(name, TYPES[kind], TYPES[words[2]] if listed else None)
+            last = elements[-1]
+            if any(p.name == new.name for p in last.properties):
+                raise ValueError(f"property {name} stands twice in {last.name}")
+            elements[-1] = PlyElement(last.name, last.n_rows, (*last.properties, new))
+        else:
+            raise ValueError(f"line {line!r}")
+    if encoding not in ORDERS:
+        raise ValueError(f"format {encoding!r}")
+    if any(element.n_rows < 0 for element in elements):
+        raise ValueError("a negative number of rows")
+    return encoding, tuple(elements)
+
+
+def header_bytes(ply: PlyFile, n_rows: dict[str, int], added: dict[str, list[str]]) -> bytes:
+    """The header with other numbers of rows and with further properties; all other lines as they stand.
+
+    Args:
+        ply: Whose.
+        n_rows: By element; those not named keep theirs.
+        added: Lines to put behind an element's last property.
+    """
+    lines: list[str] = []
+    current: str | None = None
+    for line in ply.lines:
+        words = line.split()
+        if words[:1] == ["element"]:
+            lines += added.get(current or "", [])
+            current = words[1]
+            if current in n_rows:
+                line = f"element {current} {n_rows[current]}"
+        lines.append(line)
+    lines += added.get(current or "", [])
+    return b"".join(line.encode("latin-1") + ply.newline for line in (*lines, "end_header"))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a binary element without lists, as bytes and as numbers, of the same memory.
+
+    Attributes:
+        content: Bytes of each row.
+        numbers: The same by property name.
+    """
+
+    content: UInt8[np.ndarray, "n_rows row_bytes"]
+    numbers: Shaped[np.ndarray, "n_rows"]
+
+
+class PlyReader:
+    """A file's tables one after the other; each must be gone through before the next."""
+
+    def __init__(self, ply: PlyFile) -> None:
+        self._ply = ply
+        self._at = ply.start
+        self._size = ply.path.stat().st_size
+
+    def rows(self, element: PlyElement) -> Iterator[Rows]:
+        """The next table, which has no lists, in chunks; an ASCII one is parsed."""
+        if self._ply.encoding == "ascii":
+            yield from self._parsed(element)
+            return
+        row = element.row(self._ply.order)
+        for first in range(0, element.n_rows, ROWS_A_CHUNK):
+            n = min(ROWS_A_CHUNK, element.n_rows - first)
+            content = self._bytes(n * row.itemsize)
+            yield Rows(content.reshape(n, row.itemsize), content.view(row))
+
+    def lines(self, element: PlyElement) -> Iterator[list[bytes]]:
+        """The next table of an ASCII file, line by line in chunks, as they stand (without line ends)."""
+        left = element.n_rows
+        with self._ply.path.open("rb") as file:
+            file.seek(self._at)
+            while left:
+                chunk = []
+                for _ in range(min(left, ROWS_A_CHUNK)):
+                    line = file.readline()
+                    if not line.strip():
+                        raise self._short()
+                    chunk.append(line.rstrip(b"\r\n"))
+                left -= len(chunk)
+                self._at = file.tell()
+                yield chunk
+
+    def lists(self, element: PlyElement) -> Iterator[tuple[bytes, dict[str, np.ndarray]]]:
+        """The next table of a binary file, row by row: its bytes, and its lists and numbers by name."""
+        order = self._ply.order
+        with self._ply.path.open("rb") as file:
+            file.seek(self._at)
+            for _ in range(element.n_rows):
+                parts: list[bytes] = []
+                values: dict[str, np.ndarray] = {}
+                for p in element.properties:
+                    count = 1
+                    if p.count is not None:
+                        parts.append(self._read(file, np.dtype(p.count).itemsize))
+                        count = int(np.frombuffer(parts[-1], order + p.count)[0])
+                        if count < 0:
+                            raise InputError(
+                                f"{self._ply.path} holds a list of length {count}; export it again"
+                            )
+                    parts.append(self._read(file, count * np.dtype(p.kind).itemsize))
+                    values[p.name] = np.frombuffer(parts[-1], order + p.kind)
+                yield b"".join(parts), values
+            self._at = file.tell()
+
+    def rest(self, into: BinaryIO) -> None:
+        """All that is left, copied."""
+        with self._ply.path.open("rb") as file:
+            file.seek(self._at)
+            while block := file.read(1 << 20):
+                into.write(block)
+        self._at = self._size
+
+    def _parsed(self, element: PlyElement) -> Iterator[Rows]:
+        row = element.row("=")
+        for chunk in self.lines(element):
+            numbers = np.empty(len(chunk), row)
+            try:
+                table = np.array([line.split() for line in chunk], dtype="S")
+                for column, p in enumerate(element.properties):
+                    numbers[p.name] = table[:, column].astype(np.float64)
+            except (ValueError, IndexError) as error:
+                raise InputError(
+                    f"{self._ply.path} has rows of {element.name} that do not fit its header; export it again"
+                ) from error
+            yield Rows(numbers.view(np.uint8).reshape(len(chunk), row.itemsize), numbers)
+
+    def _bytes(self, n: int) -> np.ndarray:
+        if self._at + n > self._size:
+            raise self._short()
+        mapped = np.memmap(self._ply.path, np.uint8, "r", self._at, (n,)) if n else np.zeros(0, np.uint8)
+        self._at += n
+        return np.asarray(mapped)
+
+    def _read(self, file: BinaryIO, n: int) -> bytes:
+        content = file.read(n)
+        if len(content) < n:
+            raise self._short()
+        return content
+
+    def _short(self) -> InputError:
+        return InputError(f"{self._ply.path} ends before all its rows; export or copy it again")
+
+
+def ply_bytes(element: str, columns: dict[str, np.ndarray]) -> bytes:
+    """A binary little-endian file of one table of numbers.
+
+    Args:
+        element: Its name.
+        columns: Equally long arrays of one axis, by property name.
+    """
+    kinds = {name: values.dtype.newbyteorder("<") for name, values in columns.items()}
+    words = {np.dtype(kind): word for kind, word, _ in WORDS}
+    rows = np.empty(len(next(iter(columns.values()))), np.dtype(list(kinds.items())))
+    for name, values in columns.items():
+        rows[name] = values
+    lines = ["ply", "format binary_little_endian 1.0", f"element {element} {len(rows)}"]
+    lines += [f"property {words[values.dtype]} {name}" for name, values in columns.items()]
+    return ("\n".join([*lines, "end_header"]) + "\n").encode() + rows.tobytes()

@@ -1,0 +1,109 @@
+"""Target: which object of a run is exported, found by the name that the user gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.objects import ObjectField, ObjectView, load_object_field, load_segmentation_masks
+from sanerf_hq.radiance import RadianceField
+
+
+@dataclass(frozen=True)
+class Target:
+    """One or several identities of an object field, taken together as one object.
+
+    Attributes:
+        field: The segmentation that they are of.
+        channels: Their channels, ≥ 1, in ascending order.
+        name: What the user called them; good for a title, not for a file.
+        segmentation: Name of the segmentation in the field's run; None for a field that is kept nowhere.
+    """
+
+    field: ObjectField
+    channels: tuple[int, ...]
+    name: str
+    segmentation: str | None = None
+
+    @staticmethod
+    def whole(field: ObjectField, segmentation: str | None = None) -> Target:
+        """All identities of a field."""
+        channels = tuple(range(1, len(field.names) + 1))
+        return Target(field, channels, segmentation or ", ".join(field.names), segmentation)
+
+    @property
+    def radiance(self) -> RadianceField:
+        """The field that the object is cut out of."""
+        return self.field.radiance
+
+    def probability(self, points: Float[Tensor, "n_points 3"]) -> Float[Tensor, "n_points"]:
+        """The object's probability in [0, 1] at points of the scene, whether or not there is a surface."""
+        return self._sum(self.field.probability(points))
+
+    def share(self, view: ObjectView) -> Float[Tensor, "h w"]:
+        """The object's probability in [0, 1] in each pixel of a rendered view."""
+        return self._sum(view.probabilities)
+
+    def share_of(self, logits: Float[Tensor, "*n n_logits"]) -> Float[Tensor, "*n"]:
+        """The object's probability in [0, 1] from composited or pointwise identity vectors."""
+        return self._sum(logits.softmax(-1))
+
+    def masks(self) -> dict[str, Bool[Tensor, "h w"]]:
+        """The masks that the object was made from, by view, at the size that was worked at."""
+        if self.segmentation is None:
+            return {}
+        kept = load_segmentation_masks(self.radiance, self.segmentation)
+        labels = ((view, kept.labels(view)) for view in kept.views)
+        channels = torch.tensor(self.channels)
+        return {view: torch.isin(label, channels) for view, label in labels if label is not None}
+
+    def _sum(self, probabilities: Float[Tensor, "*n n_logits"]) -> Float[Tensor, "*n"]:
+        channels = torch.tensor(self.channels, device=probabilities.device)
+        return probabilities.index_select(-1, channels).sum(-1).clamp(0, 1)
+
+
+def find_target(radiance: RadianceField, name: str) -> Target:
+    """The object that a name stands for.
+
+    Args:
+        radiance: A field at home in its run.
+        name: A segmentation (all of its identities together), ``SEGMENTATION/IDENTITY``, or an identity that
+            only one segmentation of the run has.
+
+    Raises:
+        InputError: There is no such object, or more than one.
+    """
+    run = radiance.at_home().run
+    segmentations = run.segmentation_names()
+    if name in segmentations:
+        return Target.whole(load_object_field(radiance, name), name)
+    segmentation, slash, identity = name.partition("/")
+    if slash and segmentation in segmentations:
+        field = load_object_field(radiance, segmentation)
+        if identity not in field.names:
+            raise InputError(
+                f"segmentation {segmentation!r} of {run.folder} has no identity {identity!r}; "
+                f"it has: {', '.join(field.names)}"
+            )
+        return Target(field, (field.names.index(identity) + 1,), name, segmentation)
+    holders = [] if slash else _holding(radiance, segmentations, name)
+    if len(holders) == 1:
+        owner, field = holders[0]
+        return Target(field, (field.names.index(name) + 1,), name, owner)
+    if holders:
+        choices = " or ".join(f"{owner}/{name}" for owner, _ in holders)
+        raise InputError(f"{name!r} is an object of several segmentations of {run.folder}; say {choices}")
+    known = ", ".join(segmentations) or "none; make one with sanerf segment"
+    raise InputError(f"{run.folder} has no object {name!r}; its segmentations: {known}")
+
+
+def _holding(
+    radiance: RadianceField, segmentations: list[str], identity: str
+) -> list[tuple[str, ObjectField]]:
+    """The segmentations that have an identity of that name."""
+    fields = [(name, load_object_field(radiance, name)) for name in segmentations]
+    return [(name, field) for name, field in fields if identity in field.names]

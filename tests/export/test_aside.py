@@ -1,0 +1,75 @@
+"""Results that are whole or absent."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from sanerf_hq.errors import Cancelled, InputError
+from sanerf_hq.export.aside import file_aside, folder_aside
+
+
+def test_a_file_appears_at_the_end_and_replaces_what_was_there(tmp_path: Path):
+    path = tmp_path / "deep" / "a.mp4"
+    path.parent.mkdir()
+    path.write_bytes(b"old")
+    with file_aside(path) as temporary:
+        temporary.write_bytes(b"new")
+        assert temporary.suffix == ".mp4"
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert [item.name for item in path.parent.iterdir()] == ["a.mp4"]
+
+
+def test_a_folder_appears_at_the_end(tmp_path: Path):
+    path = tmp_path / "new" / "set"
+    with folder_aside(path) as temporary:
+        (temporary / "a").mkdir()
+        (temporary / "a" / "b.png").write_bytes(b"x")
+        assert not path.exists()
+    assert (path / "a" / "b.png").read_bytes() == b"x"
+    assert [item.name for item in path.parent.iterdir()] == ["set"]
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path):
+    (tmp_path / "set").mkdir()
+    with folder_aside(tmp_path / "set") as temporary:
+        (temporary / "a").write_text("x")
+    assert (tmp_path / "set" / "a").read_text() == "x"
+
+
+@pytest.mark.parametrize("stop", [Cancelled(), KeyboardInterrupt(), ZeroDivisionError()])
+@pytest.mark.parametrize("kind", [file_aside, folder_aside])
+def test_what_is_stopped_leaves_nothing(tmp_path: Path, stop: BaseException, kind):
+    with pytest.raises(type(stop)), kind(tmp_path / "out.x") as temporary:
+        (temporary / "part" if temporary.is_dir() else temporary).write_text("half")
+        raise stop
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_is_taken_is_left_alone(tmp_path: Path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "mine").write_text("x")
+    (tmp_path / "file").write_text("y")
+    with pytest.raises(InputError, match=r"set is not empty; choose a new"), folder_aside(tmp_path / "set"):
+        pass
+    with pytest.raises(InputError, match=r"file is a file; choose a new"), folder_aside(tmp_path / "file"):
+        pass
+    with (
+        pytest.raises(InputError, match=r"set is a folder; give a file's name"),
+        file_aside(tmp_path / "set"),
+    ):
+        pass
+    assert (tmp_path / "set" / "mine").read_text() == "x"
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["file", "set"]
+
+
+def test_what_the_system_refuses_is_said_in_a_sentence(tmp_path: Path):
+    (tmp_path / "file").write_text("y")
+    with pytest.raises(InputError, match="cannot be written"), file_aside(tmp_path / "file" / "a.mp4"):
+        pass
+    with pytest.raises(InputError, match="the disk is full"), folder_aside(tmp_path / "set"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,97 @@
+"""PLY files of every encoding, read back as they were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.export import ply as ply_module
+from sanerf_hq.export.ply import PlyReader, header_bytes, open_ply, ply_bytes
+from support.ply_files import splat_rows, write_solid, write_splats
+
+POINTS = np.arange(30, dtype=float).reshape(10, 3) / 8
+FACES = [[0, 1, 2], [2, 3, 4, 5], [7, 8, 9]]
+ENCODINGS = ("ascii", "binary_little_endian", "binary_big_endian")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("chunk", [3, 100])
+def test_numbers_of_every_type_are_read(
+    tmp_path: Path, encoding: str, chunk: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ply_module, "ROWS_A_CHUNK", chunk)
+    ply = open_ply(write_solid(tmp_path / "solid.ply", encoding, POINTS, FACES))
+    assert [element.name for element in ply.elements] == ["vertex", "face", "extra"]
+    vertices = ply.element("vertex")
+    assert vertices is not None
+    parts = [rows.numbers.copy() for rows in PlyReader(ply).rows(vertices)]
+    assert [len(part) for part in parts] == ([3, 3, 3, 1] if chunk == 3 else [10])
+    numbers = np.concatenate(parts)
+    assert np.array_equal(np.stack([numbers[axis] for axis in "xyz"], -1), POINTS)
+    assert numbers["mark"].tolist() == list(range(10))
+    assert numbers["id"].tolist() == [-i for i in range(10)]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS[1:])
+def test_lists_of_any_length_are_read_row_by_row(tmp_path: Path, encoding: str):
+    ply = open_ply(write_solid(tmp_path / "solid.ply", encoding, POINTS, FACES))
+    vertices, faces, extra = ply.elements
+    reader = PlyReader(ply)
+    for _ in reader.rows(vertices):
+        pass
+    assert [values["vertex_indices"].tolist() for _, values in reader.lists(faces)] == FACES
+    assert [values["values"].tolist() for _, values in reader.lists(extra)] == [[0.5], [1.5, 2.5, 3.5]]
+
+
+def test_the_header_keeps_its_lines_and_line_ends(tmp_path: Path):
+    path = tmp_path / "dos.ply"
+    head = "ply\r\nformat ascii 1.0\r\ncomment ä\r\nelement vertex 1\r\nproperty float x\r\nend_header\r\n"
+    path.write_bytes(head.encode("latin-1") + b"1.0\r\n")
+    ply = open_ply(path)
+    assert header_bytes(ply, {}, {}) == head.encode("latin-1")
+    changed = header_bytes(ply, {"vertex": 7}, {"vertex": ["property float p"]}).decode("latin-1")
+    assert changed == head.replace("vertex 1", "vertex 7").replace("float x", "float x\r\nproperty float p")
+
+
+def test_a_table_of_numbers_survives_its_file(tmp_path: Path):
+    columns = {
+        "x": np.array([1.5, -2], np.float32),
+        "n": np.array([3, 255], np.uint8),
+        "d": np.array([0.1, 2]),
+    }
+    path = tmp_path / "table.ply"
+    path.write_bytes(ply_bytes("vertex", columns))
+    ply = open_ply(path)
+    (rows,) = PlyReader(ply).rows(ply.elements[0])
+    for name, values in columns.items():
+        assert rows.numbers[name].dtype == values.dtype
+        assert np.array_equal(rows.numbers[name], values)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"solid of another format", "is no PLY file"),
+        (b"ply\nformat ascii 1.0\nelement vertex 1\n", "has no end_header"),
+        (b"ply\nformat binary 1.0\nend_header\n", "has a header that cannot be read"),
+        (b"ply\nformat ascii 1.0\nproperty float x\nend_header\n", "has a header that cannot be read"),
+        (b"ply\nformat ascii 1.0\nelement vertex -1\nend_header\n", "has a header that cannot be read"),
+        (b"ply\nformat ascii 1.0\nelement vertex 1\nproperty real x\nend_header\n", "cannot be read"),
+    ],
+)
+def test_a_broken_header_is_named(tmp_path: Path, content: bytes, sentence: str):
+    path = tmp_path / "broken.ply"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=sentence):
+        open_ply(path)
+
+
+def test_a_file_that_is_cut_off_is_named(tmp_path: Path):
+    path = write_splats(tmp_path / "splats.ply", splat_rows(POINTS))
+    path.write_bytes(path.read_bytes()[:-1])
+    ply = open_ply(path)
+    with pytest.raises(InputError, match="ends before all its rows"):
+        list(PlyReader(ply).rows(ply.elements[0]))

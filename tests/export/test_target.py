@@ -1,0 +1,81 @@
+"""Names to objects: segmentations, identities of theirs, and what is ambiguous."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.export.target import Target, find_target
+from sanerf_hq.masks import MaskSet, Segment
+from sanerf_hq.masks.mask_set import save_masks
+from sanerf_hq.masks.rle import encode
+from sanerf_hq.objects.field import save_object_field
+from support.balls import CENTERS
+from support.hollow_balls import HollowField, ball_objects, hollow_field
+
+MIDDLES = CENTERS.clone()
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory) -> HollowField:
+    """A run with the segmentations ``both`` (red, green) and ``one`` (green)."""
+    field = hollow_field(tmp_path_factory.mktemp("balls"))
+    both = ball_objects(field)
+    run = field.at_home().run
+    save_object_field(both, run.segmentation("both").field)
+    save_object_field(replace(both, names=("blue", "green")), run.segmentation("one").field)
+    mask = torch.zeros(4, 6, dtype=torch.bool)
+    mask[1, 2:5] = True
+    segments = (Segment("images/3.png", encode(mask), 1), Segment("images/3.png", encode(mask.roll(2, 0)), 2))
+    save_masks(MaskSet(("red", "green"), segments, "test"), run.segmentation("both").masks)
+    return field
+
+
+@pytest.mark.parametrize(
+    ("name", "segmentation", "channels"),
+    [
+        ("both", "both", (1, 2)),
+        ("both/green", "both", (2,)),
+        ("one/blue", "one", (1,)),
+        ("red", "both", (1,)),
+    ],
+)
+def test_a_name_is_a_segmentation_or_one_of_its_identities(
+    field: HollowField, name: str, segmentation: str, channels: tuple[int, ...]
+):
+    target = find_target(field, name)
+    assert (target.name, target.segmentation, target.channels) == (name, segmentation, channels)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("green", "several segmentations of .*; say both/green or one/green"),
+        ("both/blue", "segmentation 'both' of .* has no identity 'blue'; it has: red, green"),
+        ("cup", "has no object 'cup'; its segmentations: both, one"),
+        ("cup/red", "has no object 'cup/red'"),
+    ],
+)
+def test_what_is_not_there_or_not_clear_is_said(field: HollowField, name: str, sentence: str):
+    with pytest.raises(InputError, match=sentence):
+        find_target(field, name)
+
+
+def test_probabilities_are_those_of_the_identities_together(field: HollowField):
+    both = ball_objects(field)
+    assert Target.whole(both).probability(MIDDLES).tolist() == pytest.approx([1, 1], abs=2e-3)
+    assert Target(both, (2,), "green").probability(MIDDLES).tolist() == pytest.approx([0, 1], abs=2e-3)
+    assert Target.whole(both).name == "red, green"
+
+
+def test_masks_are_those_it_was_made_from(field: HollowField):
+    assert int(find_target(field, "both").masks()["images/3.png"].sum()) == 6
+    assert find_target(field, "both/red").masks()["images/3.png"].nonzero().tolist() == [
+        [1, 2],
+        [1, 3],
+        [1, 4],
+    ]
+    assert Target.whole(ball_objects(field)).masks() == {}
