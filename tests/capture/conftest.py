@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -32,5 +34,18 @@ def captured(pictures: list[np.ndarray], tmp_path_factory: pytest.TempPathFactor
     (photos / "zz copy.png").write_bytes(whole)
     (photos / "notes.txt").write_text("no photo")
     out, told = tmp_path_factory.mktemp("captured") / "scene", []
+    report = capture(photos, out, CONFIG, told.append)
+    return Captured(photos, out, report, cameras, told)
+
+
+@pytest.fixture(scope="session")
+def gap(captured: Captured, tmp_path_factory: pytest.TempPathFactory) -> Captured:
+    """Five of them 15° apart and one 45° on, which shares too few matches with the last of the five."""
+    photos, told = tmp_path_factory.mktemp("gap"), []
+    cameras = {}
+    for index in (0, 1, 2, 3, 4, 7):
+        shutil.copy(captured.photos / f"Löwe {index:02d}.png", photos)
+        cameras[f"Löwe_{index:02d}.png"] = CAMERAS[index]
+    out = tmp_path_factory.mktemp("gap captured") / "scene"
     report = capture(photos, out, CONFIG, told.append)
     return Captured(photos, out, report, cameras, told)

@@ -11,7 +11,9 @@ from sanerf_hq.capture.video import FrameStats
 from sanerf_hq.errors import InputError
 
 IMAGE = StoredImage("ü.jpg", "key", "ü.HEIC", (40, 30), Lens("Maker", 0.75), 0.01)
-STATE = State({"ü.jpg": IMAGE}, {"ü.jpg": "key 9"}, True, (FrameStats(3, 0.5, 0.1),), "video", "poses")
+STATE = State(
+    {"ü.jpg": IMAGE}, {"ü.jpg": "key 9"}, ((0, 3),), True, (FrameStats(3, 0.5, 0.1),), "video", "poses"
+)
 
 
 def write(folder: Path, state: State = STATE) -> None:

@@ -61,8 +61,10 @@ def capture(
         model = None
         if not store.state.guided:
             model = find_poses(_poses_key(store, pairs, config), len(names), store, config, progress)
-            weak = weak_pairs(names, pairs, model, read_evidence(store, config))
+            # Decided once: where it was stopped half way, pairs done already no longer look weak.
+            weak = store.state.weak or weak_pairs(names, pairs, model, read_evidence(store, config))
             if weak:
+                store.save(replace(store.state, weak=weak))
                 match_again(names, weak, store, config, progress)
                 store.save(replace(store.state, guided=True))
         if store.state.guided:
@@ -80,7 +82,7 @@ def capture(
 
 def weak_pairs(
     names: Sequence[str], pairs: Sequence[Pair], model: Model | None, evidence: Evidence
-) -> list[Pair]:
+) -> tuple[Pair, ...]:
     """Pairs that match a little, of which at least one image is not registered."""
     registered = {image.name for image in model.images} if model is not None else set[str]()
     weak: list[Pair] = []
@@ -88,7 +90,7 @@ def weak_pairs(
         count = evidence.matches.get(names[i], {}).get(names[j], 0)
         if 0 < count < WEAK and not {names[i], names[j]} <= registered:
             weak.append((i, j))
-    return weak
+    return tuple(weak)
 
 
 def _poses_key(store: Store, pairs: list[Pair], config: CaptureConfig) -> str:

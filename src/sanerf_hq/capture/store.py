@@ -50,7 +50,9 @@ class State:
     Attributes:
         images: Finished images by name.
         matched: Keys, by name, of the images that the database of features may know.
-        guided: The database's weak pairs have been compared again (see :mod:`sanerf_hq.capture.matching`).
+        weak: Pairs, by place in the order of names, that are to be compared again (see
+            :func:`sanerf_hq.capture.matching.match_again`).
+        guided: That has been done.
         frames: What was measured of a video's frames; empty for photos.
         video: Key of that video.
         poses: Stands for all that the poses in ``sparse/`` were found from; "" while there are none.
@@ -58,6 +60,7 @@ class State:
 
     images: dict[str, StoredImage] = field(default_factory=dict)
     matched: dict[str, str] = field(default_factory=dict)
+    weak: tuple[tuple[int, int], ...] = ()
     guided: bool = False
     frames: tuple[FrameStats, ...] = ()
     video: str = ""
@@ -164,8 +167,9 @@ def _read_state(path: Path) -> State:
             return State()
         images = {name: _stored_image(entry) for name, entry in value["images"].items()}
         frames = tuple(FrameStats(**entry) for entry in value["frames"])
-        matched, guided = dict(value["matched"]), bool(value["guided"])
-        return State(images, matched, guided, frames, str(value["video"]), str(value["poses"]))
+        weak = tuple((int(i), int(j)) for i, j in value["weak"])
+        known = (dict(value["matched"]), weak, bool(value["guided"]))
+        return State(images, *known, frames, str(value["video"]), str(value["poses"]))
     except (DamagedFile, KeyError, TypeError, ValueError, AttributeError):
         return State()
 
