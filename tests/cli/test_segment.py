@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sanerf_hq.cli.main import main
+from sanerf_hq.objects import OBJECT_PRESETS
+from sanerf_hq.radiance import GridConfig
 from support.balls import box_of, center_pixel, write_ball_scene
 
 
@@ -19,6 +22,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scene = write_ball_scene(folder / "balls")
     assert main(["train", str(scene), "--out", str(folder / "run"), "--preset", "draft", "--steps", "8"]) == 0
     return folder / "run"
+
+
+@pytest.fixture(autouse=True)
+def _small_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Object fields of a few steps: what is tested is what the words do."""
+    grid = GridConfig(n_levels=2, n_features=2, log2_table=10, finest=32)
+    small = replace(OBJECT_PRESETS["draft"], grid=grid, steps=4, rays=256, band_rays=400)
+    monkeypatch.setitem(OBJECT_PRESETS, "draft", small)
 
 
 def words(run: Path, name: str, *more: str) -> list[str]:
@@ -145,8 +156,6 @@ def test_a_run_made_from_other_images_is_refused(
 def test_bench_writes_the_contract_and_uses_its_runs_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    from dataclasses import replace
-
     from sanerf_hq.radiance import PRESETS
 
     monkeypatch.setitem(PRESETS, "draft", replace(PRESETS["draft"], steps=8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,19 @@ class Segment:
     identity: int = 1
     score: float = 1.0
     source: str = "user"
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """What masks say of a view.
+
+    Attributes:
+        possible: What each pixel may be, channel 0 = background.
+        trust: How far that counts, in [0, 1].
+    """
+
+    possible: Bool[Tensor, "n_logits h w"]
+    trust: Float[Tensor, "h w"]
 
 
 @dataclass(frozen=True)
@@ -86,36 +100,29 @@ class MaskSet:
                 found[mask] = segment.identity
         return found
 
-    def possible(self, view: str) -> Bool[Tensor, "n_logits h w"] | None:
-        """What each pixel may be, channel 0 = background; None where the view is unlabelled.
+    def labelling(self, view: str) -> Labelling | None:
+        """What each pixel may be and how far that is trusted; None where the view is unlabelled.
 
         Under one segment a pixel is that identity, under several one of them; elsewhere it is background or
-        an identity that has no segment here.
-        """
-        here = {segment.identity: decode(segment.mask) for segment in self.segments if segment.view == view}
-        if not here:
-            return None
-        shape = next(iter(here.values())).shape
-        nothing = torch.zeros(shape, dtype=torch.bool)
-        planes = [here.get(identity, nothing) for identity in range(1, len(self.names) + 1)]
-        free = ~torch.stack(list(here.values())).any(0)
-        may_be = [plane if i in here else free for i, plane in enumerate(planes, 1)]
-        return torch.stack([free, *may_be])
-
-    def trust(self, view: str) -> Float[Tensor, "h w"] | None:
-        """How far each pixel's label is trusted, by the scores of the segments; None where there is none.
-
-        Under segments it is the best of theirs, elsewhere the mean of all in the view.
+        an identity that has no segment here. Under segments the best of their scores counts, elsewhere the
+        mean of all in the view.
         """
         here = [segment for segment in self.segments if segment.view == view]
         if not here:
             return None
-        mean = sum(segment.score for segment in here) / len(here)
-        trust = torch.full((here[0].mask.height, here[0].mask.width), -1.0)
-        for segment in here:
-            mask = decode(segment.mask)
-            trust[mask] = trust[mask].clamp_min(segment.score)
-        return torch.where(trust < 0, mean, trust)
+        planes = torch.stack([decode(segment.mask) for segment in here])
+        scores = torch.tensor([segment.score for segment in here])
+        free = ~planes.any(0)
+        place = {segment.identity: row for row, segment in enumerate(here)}
+        identities = range(1, len(self.names) + 1)
+        may_be = [planes[place[identity]] if identity in place else free for identity in identities]
+        trust = (planes * scores[:, None, None]).amax(0)
+        return Labelling(torch.stack([free, *may_be]), torch.where(free, scores.mean(), trust))
+
+    @property
+    def digest(self) -> str:
+        """Stands for all that the set holds."""
+        return hashlib.blake2b(_written(self).encode(), digest_size=16).hexdigest()
 
     def check_new(self, names: Iterable[str]) -> None:
         """Refuse names of objects that are there.
@@ -159,6 +166,10 @@ class MaskSet:
 
 def save_masks(masks: MaskSet, folder: Path) -> None:
     """Write ``masks.json`` into a folder: run lengths as in COCO's uncompressed RLE."""
+    write_text(folder / FILE, _written(masks) + "\n")
+
+
+def _written(masks: MaskSet) -> str:
     segments = [
         {
             "view": segment.view,
@@ -177,7 +188,7 @@ def save_masks(masks: MaskSet, folder: Path) -> None:
         "seeds": [[list(point) for point in points] for points in masks.seeds],
         "segments": segments,
     }
-    write_text(folder / FILE, json.dumps(content, ensure_ascii=False) + "\n")
+    return json.dumps(content, ensure_ascii=False)
 
 
 def load_masks(folder: Path) -> MaskSet:

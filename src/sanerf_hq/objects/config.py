@@ -38,7 +38,7 @@ class ObjectConfig:
     """Samples are moved by so much at random (in units of the contracted cube) so that fine cells agree."""
     band_share: float = 0.5
     """Share of the rays that lie along the masks' outlines."""
-    band_rays: int = 60_000
+    band_rays: int = 40_000
     """Rays along outlines that are marched before training, over all views."""
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class ObjectConfig:
 
 
 OBJECT_PRESETS: dict[str, ObjectConfig] = {
-    "draft": ObjectConfig(steps=80, rays=4096, band_rays=30_000),
+    "draft": ObjectConfig(steps=80, rays=4096, band_rays=20_000),
     "standard": ObjectConfig(),
     "paper": ObjectConfig(
         grid=GridConfig(n_levels=16, n_features=8, log2_table=19, coarsest=16, finest=512),

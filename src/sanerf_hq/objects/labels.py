@@ -63,13 +63,13 @@ def gather_pool(
     offsets = home.pixel_rays.offsets.tolist()
     parts, possible, trust = [], [], []
     for name, number in labelled_views(field, masks).items():
-        may_be, how_far = masks.possible(name), masks.trust(name)
-        assert may_be is not None and how_far is not None
+        labels = masks.labelling(name)
+        assert labels is not None
         here = pool.of_view(number)
         pixels = pool.pixels[here].cpu() - offsets[number]
         parts.append(_of_rays(pool.surfaces, here))
-        possible.append(may_be.flatten(1).T[pixels])
-        trust.append(how_far.flatten()[pixels])
+        possible.append(labels.possible.flatten(1).T[pixels])
+        trust.append(labels.trust.flatten()[pixels])
     if not parts or not any(segment.mask.area for segment in masks.segments):
         raise InputError(f"the masks of {', '.join(masks.names)} are empty in every view; prompt again")
     surfaces = SurfaceSamples.join(parts)
@@ -96,13 +96,13 @@ def add_outlines(
     share = most // max(1, len(views))
     pixels, possible, trust = [], [], []
     for name, number in views.items():
-        may_be, how_far = masks.possible(name), masks.trust(name)
-        assert may_be is not None and how_far is not None
-        near = near_outline(_numbered(may_be)).flatten().nonzero()[:, 0]
+        labels = masks.labelling(name)
+        assert labels is not None
+        near = near_outline(_numbered(labels.possible)).flatten().nonzero()[:, 0]
         near = near[torch.randperm(len(near), generator=generator)[:share]]
         pixels.append(near + offsets[number])
-        possible.append(may_be.flatten(1).T[near])
-        trust.append(how_far.flatten()[near])
+        possible.append(labels.possible.flatten(1).T[near])
+        trust.append(labels.trust.flatten()[near])
     if not pixels or not sum(map(len, pixels)):
         return data
     marched = field.surfaces(home.pixel_rays.rays(torch.cat(pixels)))

@@ -163,8 +163,7 @@ def train_object_field(
     stage = f"segmentations/{folder.name}"
     settings = {
         **asdict(config),
-        "masks": config_digest([asdict(s) for s in masks.segments]),
-        "seeds": config_digest([masks.seeds]),
+        "masks": masks.digest,
         "names": list(masks.names),
     }
     with run.lock():
