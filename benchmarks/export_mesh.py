@@ -7,8 +7,9 @@ A segmentation counts as the object of scene.json that it is called after, with 
 each the test views give: IoU of the mesh's silhouette, less what the scene's depth hides, with the truth
 (pooled over the views); the mean distance of the depth truth's surface points from the mesh, in percent of
 the object's size; the share of splats laid on the depth truth of the whole scene, all objects and their
-surroundings, whose label is right. Depth is the exact one where a view has it, else the field's. ``--rows``
-times labelling a file of so many splats.
+surroundings, whose label is right, and of the object's own among them. Depth is the exact one where a view
+has it, else the field's. ``--rows`` times labelling a file of so many splats. ``--picture`` shows each mesh
+beside a photo.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
@@ -32,7 +34,7 @@ from sanerf_hq.export.points import make_points
 from sanerf_hq.export.target import Target, find_target
 from sanerf_hq.radiance import RadianceField, load_radiance_field
 from sanerf_hq.runs import peak_memory_mb, reset_peak_memory
-from sanerf_hq.scene import Scene, SceneObject, View, instance_mask, read_depth, read_instances
+from sanerf_hq.scene import Scene, SceneObject, View, instance_mask, read_depth, read_image, read_instances
 from silhouette import draw
 
 HIDDEN = 0.05  # of the object's size: what lies farther behind the scene's surface is hidden by it
@@ -42,6 +44,7 @@ SPLAT_PROPERTIES = (
     *("opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"),
 )
 ROWS_A_PART = 100_000
+PICTURE_WIDTH = 720
 
 
 def write_splats(path: Path, positions: np.ndarray) -> None:
@@ -110,8 +113,8 @@ def distance_percent(mesh: ObjectMesh, truth: np.ndarray) -> float | None:
 
 def splat_agreement(
     target: Target, points: np.ndarray, on: np.ndarray, count: int, folder: Path
-) -> float | None:
-    """Share of splats whose label is the truth's; None without depth truth."""
+) -> tuple[float, float] | None:
+    """Shares of all splats and of the object's whose label is the truth's; None without depth truth."""
     if not len(points):
         return None
     generator = np.random.default_rng(0)
@@ -125,13 +128,14 @@ def splat_agreement(
     if table[:, :-4].tobytes() != old[-count * width :]:
         raise AssertionError("labelling altered other properties")
     label = table[:, -4:].copy().view("<f4")[:, 0] >= 0.5
-    return float((label == on[pick]).mean())
+    right = label == on[pick]
+    return float(right.mean()), float(right[on[pick]].mean())
 
 
 def measure(
     target: Target, item: SceneObject, args: argparse.Namespace, known: dict[str, torch.Tensor], folder: Path
-) -> dict[str, Any]:
-    """All figures of one object."""
+) -> tuple[dict[str, Any], ObjectMesh]:
+    """All figures of one object, and its mesh."""
     field = target.radiance
     points, ids = surface_truth(field.at_home().scene)
     on = ids == item.id
@@ -148,11 +152,13 @@ def measure(
     read = trimesh.load(path, force="mesh", process=False)
     assert isinstance(read, trimesh.Trimesh)
     assert read.visual.kind == "vertex"
-    return {
+    right = splat_agreement(target, points, on, args.splats, folder)
+    figures = {
         "object": item.name,
         "silhouette_iou": silhouette_iou(field, mesh, item, known),
         "distance_percent": distance_percent(mesh, points[on]),
-        "splats_right": splat_agreement(target, points, on, args.splats, folder),
+        "splats_right": None if right is None else right[0],
+        "object_splats_right": None if right is None else right[1],
         "faces": len(mesh.faces),
         "watertight": bool(read.is_watertight),
         "points": len(cloud.positions),
@@ -160,6 +166,7 @@ def measure(
         "processor_seconds": processor,
         "memory_mb": None if peak is None or before is None else peak - before,
     }
+    return figures, mesh
 
 
 def label_many(target: Target, n_rows: int, folder: Path) -> dict[str, Any]:
@@ -180,6 +187,36 @@ def label_many(target: Target, n_rows: int, folder: Path) -> dict[str, Any]:
     }
 
 
+def picture(mesh: ObjectMesh, item: SceneObject, scene: Scene) -> np.ndarray:
+    """The test photo that shows the object largest, cut to it; beside it the mesh's shape and its colours."""
+    view = max(scene.test_views, key=lambda view: int(instance_mask(view, item.id).sum()))
+    drawn = draw(mesh.vertices, mesh.faces, view.camera)
+    corners = mesh.vertices[mesh.faces[drawn.face]]
+    across = np.cross(corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 0, :])
+    normals = across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-12)
+    light = np.clip(0.15 - 0.85 * (normals @ view.camera.forward.numpy()), 0, 1)
+    shape = np.repeat((255 * light[..., None]).astype(np.uint8), 3, -1)
+    colours = mesh.colours[mesh.faces[drawn.face]].mean(-2).astype(np.uint8)
+    nothing = (drawn.face < 0)[..., None]
+    rows, columns = np.nonzero(instance_mask(view, item.id).numpy() | ~nothing[..., 0])
+    part = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+    empty = np.full(3, 255, np.uint8)
+    tiles = [read_image(view).numpy(), np.where(nothing, empty, shape), np.where(nothing, empty, colours)]
+    return np.concatenate([tile[part] for tile in tiles], 1)
+
+
+def save_pictures(pictures: list[np.ndarray], path: Path) -> None:
+    """All objects below each other, at one width."""
+    images = [Image.fromarray(one) for one in pictures]
+    images = [one.resize((PICTURE_WIDTH, PICTURE_WIDTH * one.height // one.width)) for one in images]
+    sheet = Image.new("RGB", (PICTURE_WIDTH, sum(one.height for one in images)))
+    top = 0
+    for one in images:
+        sheet.paste(one, (0, top))
+        top += one.height
+    sheet.save(path, quality=88)
+
+
 def show(rows: list[dict[str, Any]]) -> None:
     """The figures as a table."""
     names = {
@@ -187,6 +224,7 @@ def show(rows: list[dict[str, Any]]) -> None:
         "silhouette_iou": "silhouette IoU",
         "distance_percent": "distance %",
         "splats_right": "splats right",
+        "object_splats_right": "of the object's",
         "faces": "faces",
         "points": "points",
         "seconds": "s",
@@ -210,12 +248,14 @@ def main() -> None:
     parser.add_argument("--splats", type=int, default=200_000)
     parser.add_argument("--rows", type=int, default=0)
     parser.add_argument("--closed", action="store_true")
+    parser.add_argument("--picture", type=Path, help="JPEG or PNG to write")
     parser.add_argument("--out", type=Path, help="folder for meshes and results.json")
     args = parser.parse_args()
     field = load_radiance_field(args.run)
     items = {item.name: item for item in field.at_home().scene.objects}
     known: dict[str, torch.Tensor] = {}
     rows: list[dict[str, Any]] = []
+    pictures: list[np.ndarray] = []
     many: dict[str, Any] | None = None
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -224,12 +264,16 @@ def main() -> None:
             if item is None:
                 continue
             target = find_target(field, name)
-            rows.append(measure(target, item, args, known, folder))
+            figures, mesh = measure(target, item, args, known, folder)
+            rows.append(figures)
+            pictures.append(picture(mesh, item, field.at_home().scene))
             print(json.dumps(rows[-1]), flush=True)
             if args.rows and many is None:
                 many = label_many(target, args.rows, folder)
                 print(json.dumps(many), flush=True)
     show(rows)
+    if args.picture:
+        save_pictures(pictures, args.picture)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         result = {"environment": environment(torch.device("cpu")), "objects": rows, "labelling": many}

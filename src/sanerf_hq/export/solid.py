@@ -31,10 +31,13 @@ SMOOTHING = 0.7  # voxels
 @torch.no_grad()
 def densities(field: RadianceField, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
     """Optical thickness per scene unit, > 0, at points of the scene."""
-    contracted = contract(field.world.to_field(points.to(field.device)))
-    sigmas, _ = field.network.geometry(field.network.encode(to_unit(contracted)))
-    reach = contracted.abs().amax(-1).clamp_min(1.0)
-    return (sigmas * (2 - reach).square() * field.world.scale).cpu()
+    parts = [torch.zeros(0)]
+    for part in points.split(POINTS_A_PART):
+        contracted = contract(field.world.to_field(part.to(field.device)))
+        sigmas, _ = field.network.geometry(field.network.encode(to_unit(contracted)))
+        reach = contracted.abs().amax(-1).clamp_min(1.0)
+        parts.append((sigmas * (2 - reach).square() * field.world.scale).cpu())
+    return torch.cat(parts)
 
 
 def surface_level(field: RadianceField, points: Float[Tensor, "n 3"]) -> float:
