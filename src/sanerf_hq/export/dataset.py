@@ -22,7 +22,6 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.metrics import erode
 from sanerf_hq.export.aside import check_free, folder_aside
 from sanerf_hq.export.frames import straight, to_bytes
-from sanerf_hq.export.glance import glance
 from sanerf_hq.export.masks import file_of, object_mask, png, sized
 from sanerf_hq.export.removal import isolated
 from sanerf_hq.export.target import Target
@@ -77,7 +76,7 @@ def export_dataset(
             camera = sized(view, width).camera
             picture = to_bytes(straight(alone, camera, tell))
             if colours == "photo":
-                seen = object_mask(target, glance(target, camera))
+                seen = object_mask(target, target.field.render(camera))
                 picture = with_photo(picture, read_image(view, width), seen)
             name = f"images/{file_of(view, scene)}.png"
             write_bytes(folder / name, png(picture.numpy()))

@@ -19,7 +19,6 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from sanerf_hq.export.aside import folder_aside
-from sanerf_hq.export.glance import glance
 from sanerf_hq.export.target import Target
 from sanerf_hq.masks.rle import encode
 from sanerf_hq.objects import ObjectView
@@ -62,7 +61,7 @@ def export_masks(
     with folder_aside(out) as folder:
         for done, view in enumerate(chosen):
             progress(Progress(STAGE, done, len(chosen)))
-            seen = glance(target, sized(view, width).camera)
+            seen = target.field.render(sized(view, width).camera)
             if form == "soft":
                 pixels = (target.share(seen) * SOFT_WHITE).round().numpy().astype(np.uint16)
             else:
@@ -124,7 +123,7 @@ def _export_coco(
     for done, view in enumerate(views):
         progress(Progress(STAGE, done, len(views)))
         camera = sized(view, width).camera
-        mask = object_mask(target, glance(target, camera))
+        mask = object_mask(target, target.field.render(camera))
         images.append(
             {"id": done + 1, "file_name": view.name, "width": camera.width, "height": camera.height}
         )

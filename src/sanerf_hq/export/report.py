@@ -24,7 +24,6 @@ from sanerf_hq.evaluate.pictures import ObjectView
 from sanerf_hq.evaluate.results import mean
 from sanerf_hq.export.camera_path import turntable
 from sanerf_hq.export.frames import painter
-from sanerf_hq.export.glance import glance
 from sanerf_hq.export.masks import object_mask
 from sanerf_hq.export.placement import find_placement
 from sanerf_hq.export.target import Target
@@ -175,7 +174,7 @@ def _pictures(target: Target, labelled: Sequence[str]) -> ObjectPictures:
     rows: list[ObjectView] = []
     for name in names[:: max(1, len(names) // PICTURES)][:PICTURES]:
         view = home.scene.view(name)
-        seen = object_mask(target, glance(target, home.sized(view)))
+        seen = object_mask(target, target.field.render(home.sized(view)))
         rows.append(draw_object_view(name, read_image(view, home.width), seen, None, None))
     return ObjectPictures(home.scene.name, target.name, tuple(rows))
 

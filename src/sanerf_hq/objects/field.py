@@ -14,6 +14,7 @@ from sanerf_hq.geometry import Camera, Rays, contract, to_unit
 from sanerf_hq.objects.composite import BACKGROUND_LOGIT, composite_identities, is_solid, restricted
 from sanerf_hq.objects.config import ObjectConfig
 from sanerf_hq.objects.network import ObjectNetwork
+from sanerf_hq.objects.passing import passing
 from sanerf_hq.objects.region import Region
 from sanerf_hq.objects.votes import VoteGrid
 from sanerf_hq.radiance import GridConfig, RadianceField, SurfaceSamples
@@ -70,11 +71,15 @@ class ObjectField:
     def render(self, camera: Camera) -> ObjectView:
         """The objects as seen by ``camera``."""
         rays = camera.rays(camera.pixel_grid())
-        parts = [
-            self.logits_of(self.radiance.surfaces(rays[slice(first, first + RAYS_A_CHUNK)]))
-            for first in range(0, len(rays), RAYS_A_CHUNK)
-        ]
-        return object_view(torch.cat(parts), camera)
+        logits = torch.zeros(len(rays), len(self.names) + 1)
+        logits[:, 0] = BACKGROUND_LOGIT
+        for part in self._passing(rays):
+            logits[part] = self.logits_of(self.radiance.surfaces(rays[part])).cpu()
+        return object_view(logits, camera)
+
+    def _passing(self, rays: Rays) -> tuple[Int64[Tensor, "_"], ...]:
+        """Rays that can meet the objects, in parts."""
+        return passing(self.radiance, self.region, rays).nonzero()[:, 0].split(RAYS_A_CHUNK)
 
     @torch.no_grad()
     def logits_of(self, surfaces: SurfaceSamples) -> Float[Tensor, "n_rays n_logits"]:
@@ -113,10 +118,10 @@ class ObjectField:
         Colours are those of the objects' own samples, so no background bleeds in at the outline.
         """
         rays = camera.rays(camera.pixel_grid())
-        parts = [
-            self._cut(rays[slice(first, first + RAYS_A_CHUNK)]) for first in range(0, len(rays), RAYS_A_CHUNK)
-        ]
-        return torch.cat(parts).view(camera.height, camera.width, 4).cpu()
+        rgba = torch.zeros(len(rays), 4)
+        for part in self._passing(rays):
+            rgba[part] = self._cut(rays[part]).cpu()
+        return rgba.view(camera.height, camera.width, 4)
 
     def _cut(self, rays: Rays) -> Float[Tensor, "n_rays 4"]:
         surfaces = self.radiance.surfaces(rays)

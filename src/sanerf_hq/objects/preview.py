@@ -15,6 +15,7 @@ from sanerf_hq.masks.guess import blocks_of
 from sanerf_hq.objects.composite import is_solid, restricted
 from sanerf_hq.objects.field import ObjectView
 from sanerf_hq.objects.labels import gather_pool
+from sanerf_hq.objects.passing import passing
 from sanerf_hq.objects.region import Region
 from sanerf_hq.objects.votes import VoteGrid
 from sanerf_hq.radiance import RadianceField, SurfaceSamples, ViewSamples
@@ -53,11 +54,11 @@ class Preview:
     def render(self, camera: Camera) -> ObjectView:
         """The objects as seen by ``camera``."""
         rays = camera.rays(camera.pixel_grid())
-        parts = [
-            self.probabilities_of(self.radiance.surfaces(rays[slice(first, first + RAYS_A_CHUNK)]))
-            for first in range(0, len(rays), RAYS_A_CHUNK)
-        ]
-        shaped = torch.cat(parts).view(camera.height, camera.width, -1).cpu()
+        probabilities = torch.zeros(len(rays), len(self.names) + 1)
+        probabilities[:, 0] = 1
+        for part in passing(self.radiance, self.region, rays).nonzero()[:, 0].split(RAYS_A_CHUNK):
+            probabilities[part] = self.probabilities_of(self.radiance.surfaces(rays[part])).cpu()
+        shaped = probabilities.view(camera.height, camera.width, -1)
         return ObjectView(shaped.clamp_min(LEAST_PROBABILITY).log(), shaped)
 
     @torch.no_grad()
