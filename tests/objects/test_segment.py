@@ -77,7 +77,7 @@ def test_a_field_starts_as_the_votes_have_it(field: BallField, pool: ViewSamples
     from sanerf_hq.runs import Key
 
     preview = preview_of(field, masks_of(field), pool)
-    state = new_state(CONFIG, field.network.n_geometry, 1, Key(0, "t", 0), "cpu")
+    state = new_state(CONFIG, field.network.n_geometry, 1, 0, Key(0, "t", 0), torch.device("cpu"))
     start = ObjectField(field, state.network, preview.region, ("red",), CONFIG, preview.grid)
     camera = ball_camera(TEST_VIEW)
     assert iou(start.render(camera).mask, preview.render(camera).mask) > 0.97

@@ -12,7 +12,14 @@ from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.evaluate import Confusion
 from sanerf_hq.masks import MaskSet, Segment, decode_masks
 from sanerf_hq.masks.rle import encode
-from sanerf_hq.objects import OBJECT_PRESETS, ObjectConfig, ObjectField, load_object_field, train_object_field
+from sanerf_hq.objects import (
+    OBJECT_PRESETS,
+    ObjectConfig,
+    ObjectField,
+    RayPairConfig,
+    load_object_field,
+    train_object_field,
+)
 from sanerf_hq.objects.labels import add_outlines, gather_pool, near_outline
 from sanerf_hq.objects.train import label_loss
 from sanerf_hq.prompts import PointPrompt
@@ -120,6 +127,27 @@ def test_a_cancelled_training_ends_like_an_unbroken_one(field: BallField, red: O
     for name, value in unbroken.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
     assert not torch.equal(whole.network.table, unbroken.network.table)
+
+
+def test_pairs_drawn_before_a_stop_are_trained_on_after_it(field: BallField):
+    masks = masks_of(field, 1, "red")
+    pairs = RayPairConfig(maps=12, views=4, draw_every=25, sets=4, colours="photo")
+    config = replace(CONFIG, pairs=pairs)
+
+    def stop_between_drawings(progress: Progress) -> None:
+        if progress.stage.startswith("segmentations/") and 70 <= progress.done < 80:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train_object_field(field, masks, "paired", config, stop_between_drawings)
+    resumed = train_object_field(field, masks, "paired", config)
+    field.at_home().run.remove_segmentation("paired")
+    unbroken = train_object_field(field, masks, "paired", config)
+    field.at_home().run.remove_segmentation("paired")
+    without = train_object_field(field, masks, "paired", replace(config, pairs=RayPairConfig(weight=0)))
+    for name, value in unbroken.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
+    assert not torch.equal(unbroken.network.table, without.network.table)
 
 
 def test_a_name_is_not_taken_twice(field: BallField, red: ObjectField):

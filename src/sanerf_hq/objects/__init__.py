@@ -2,6 +2,7 @@
 
 from sanerf_hq.objects.config import OBJECT_PRESETS as OBJECT_PRESETS
 from sanerf_hq.objects.config import ObjectConfig as ObjectConfig
+from sanerf_hq.objects.config import RayPairConfig as RayPairConfig
 from sanerf_hq.objects.field import ObjectField as ObjectField
 from sanerf_hq.objects.field import ObjectView as ObjectView
 from sanerf_hq.objects.field import object_view as object_view

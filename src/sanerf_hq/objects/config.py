@@ -3,11 +3,65 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.radiance import GridConfig
 
 LOCAL_GRID = GridConfig(n_levels=8, n_features=2, log2_table=17, coarsest=16, finest=512)
+
+
+@dataclass(frozen=True)
+class RayPairConfig:
+    """The ray-pair RGB loss (Eq. 9-14).
+
+    The defaults of α, ε, τ, λ and ``patch`` are the release's, where the paper gives none; those of ``rays``,
+    ``references`` and ``warm_up`` are the paper's (appendix A).
+    """
+
+    weight: float = 1.0
+    """λ, the weight beside the cross entropy; 0: the loss is off. [release]"""
+    alpha: float = 10.0
+    """α, how sharply f tells angles between probability vectors apart. [release]"""
+    epsilon: float = 1e-6
+    """ε, the constant in f's exponent. [release]"""
+    tau: float = 0.1
+    """τ, the difference in colour from which two rays are no pair. [release]"""
+    rays: int = 32
+    """Rays of each patch. [paper]"""
+    patch: int = 16
+    """Pixels of a patch, on a side. [release: 8 or 16]"""
+    references: int = 20
+    """References of each set of rays. [paper]"""
+    warm_up: float = 0.5
+    """Share of the steps before the loss begins. [paper: 300 of 600]"""
+    refresh: float = 1 / 3
+    """Share of the steps after which error maps are computed in whole. [paper: 200 of 600]"""
+    maps: int = 0
+    """Error maps that a point is drawn on at a time; 0: every one. [paper]"""
+    views: int = 0
+    """Views that a point is reprojected to at most; 0: all that see it. [paper]"""
+    draw_every: int = 1
+    """Steps between drawings; the rays of a drawing are marched once. [paper]"""
+    sets: int = 0
+    """Points a step, of those drawn; 0: all of them. [paper]"""
+    across: bool = True
+    """Whether a set holds rays of all views that see its point; else, as in the release, of its own alone."""
+    colours: Literal["render", "photo"] = "render"
+    """Which colours are compared: the field's, or the photos'. [paper: the field's]"""
+
+    def __post_init__(self) -> None:
+        for name in ("rays", "patch", "references", "draw_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}; choose a larger one")
+        for name in ("weight", "alpha", "epsilon", "tau", "maps", "views", "sets"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} must not be negative, got {getattr(self, name)}; choose another")
+        if not 0 <= self.warm_up <= 1 or not 0 < self.refresh <= 1:
+            raise InputError("warm_up and refresh are shares of the steps; choose them in [0, 1] and (0, 1]")
+
+
+FEW_PAIRS = RayPairConfig(maps=96, views=8, draw_every=25, sets=8)
 
 
 @dataclass(frozen=True)
@@ -40,6 +94,8 @@ class ObjectConfig:
     """Share of the rays that lie along the masks' outlines."""
     band_rays: int = 40_000
     """Rays along outlines that are marched before training, over all views."""
+    pairs: RayPairConfig = FEW_PAIRS
+    """The ray-pair RGB loss."""
 
     def __post_init__(self) -> None:
         for name in ("hidden", "layers", "steps", "rays"):
@@ -52,7 +108,7 @@ class ObjectConfig:
 
 
 OBJECT_PRESETS: dict[str, ObjectConfig] = {
-    "draft": ObjectConfig(steps=80, rays=4096, band_rays=20_000),
+    "draft": ObjectConfig(steps=80, rays=4096, band_rays=20_000, pairs=RayPairConfig(weight=0.0)),
     "standard": ObjectConfig(),
     "paper": ObjectConfig(
         grid=GridConfig(n_levels=16, n_features=8, log2_table=19, coarsest=16, finest=512),
@@ -64,6 +120,7 @@ OBJECT_PRESETS: dict[str, ObjectConfig] = {
         steps=600,
         band_share=0.0,
         band_rays=0,
+        pairs=RayPairConfig(),
     ),
 }
 """As for the radiance field: a first look, daily work, the paper's sizes."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sanerf_hq.geometry import Camera, Rays, contract, to_unit
 from sanerf_hq.objects.composite import BACKGROUND_LOGIT, composite_identities, is_solid, restricted
-from sanerf_hq.objects.config import ObjectConfig
+from sanerf_hq.objects.config import ObjectConfig, RayPairConfig
 from sanerf_hq.objects.network import ObjectNetwork
 from sanerf_hq.objects.passing import passing
 from sanerf_hq.objects.region import Region
@@ -20,7 +20,7 @@ from sanerf_hq.objects.votes import VoteGrid
 from sanerf_hq.radiance import GridConfig, RadianceField, SurfaceSamples
 from sanerf_hq.runs import DamagedFile, read_tensors, under_prefix, with_prefix, write_tensors
 
-FORMAT = "2"
+FORMAT = "3"
 POINTS_A_CHUNK = 1 << 16
 RAYS_A_CHUNK = 1 << 16
 
@@ -161,7 +161,8 @@ def load_object_field_file(radiance: RadianceField, path: Path) -> ObjectField:
         if file.metadata["format"] != FORMAT:
             raise ValueError(f"format {file.metadata['format']}")
         settings = json.loads(file.metadata["config"])
-        config = ObjectConfig(**(settings | {"grid": GridConfig(**settings["grid"])}))
+        nested = {"grid": GridConfig(**settings["grid"]), "pairs": RayPairConfig(**settings["pairs"])}
+        config = ObjectConfig(**(settings | nested))
         region = Region.of(file.tensors["cells"])
         names = tuple(json.loads(file.metadata["names"]))
         network = ObjectNetwork(config, radiance.network.n_geometry, len(names)).to(radiance.device)

@@ -13,6 +13,7 @@ from sanerf_hq.geometry import contract, to_unit
 from sanerf_hq.masks import MaskSet
 from sanerf_hq.masks.interior import depth_inside
 from sanerf_hq.objects.composite import is_solid, restricted
+from sanerf_hq.objects.error_maps import ErrorMaps
 from sanerf_hq.objects.region import Region, find_regions
 from sanerf_hq.objects.votes import VoteGrid, count_votes
 from sanerf_hq.radiance import RadianceField, SurfaceSamples, ViewSamples
@@ -31,6 +32,7 @@ class LabelledRays:
         trust: How far each ray's label counts.
         n_pool: Rays of the pool; those after them lie along outlines.
         regions: Where each object may lie.
+        maps: The pool's rays as pixels of the views' error maps.
     """
 
     surfaces: SurfaceSamples
@@ -38,6 +40,7 @@ class LabelledRays:
     trust: Float[Tensor, "n_rays"]
     n_pool: int
     regions: tuple[Region, ...]
+    maps: ErrorMaps
 
     def votes(self) -> VoteGrid:
         """The objects in closed form."""
@@ -61,13 +64,15 @@ def gather_pool(
     """
     home = field.at_home()
     offsets = home.pixel_rays.offsets.tolist()
-    parts, possible, trust = [], [], []
+    parts, possible, trust, views, points = [], [], [], [], []
     for name, number in labelled_views(field, masks).items():
         labels = masks.labelling(name)
         assert labels is not None
         here = pool.of_view(number)
         pixels = pool.pixels[here].cpu() - offsets[number]
         parts.append(_of_rays(pool.surfaces, here))
+        views.append(torch.full_like(pixels, number))
+        points.append(pool.points[here].cpu())
         possible.append(labels.possible.flatten(1).T[pixels])
         trust.append(labels.trust.flatten()[pixels])
     if not parts or not any(segment.mask.area for segment in masks.segments):
@@ -82,7 +87,8 @@ def gather_pool(
         regions = tuple(one or everywhere for one in found)
     region = Region.union(regions)
     near, chosen = _meeting(surfaces, region)
-    return LabelledRays(near, all_possible[chosen], all_trust[chosen], len(near), regions), region
+    maps = ErrorMaps(torch.cat(views)[chosen.cpu()], torch.cat(points)[chosen.cpu()])
+    return LabelledRays(near, all_possible[chosen], all_trust[chosen], len(near), regions, maps), region
 
 
 def add_outlines(
@@ -113,13 +119,14 @@ def add_outlines(
         torch.cat([data.trust, torch.cat(trust).to(field.device)[chosen]]),
         data.n_pool,
         data.regions,
+        data.maps,
     )
 
 
 def labelled_views(field: RadianceField, masks: MaskSet) -> dict[str, int]:
-    """Names and numbers of the training views that have masks."""
-    known = {view.name: number for number, view in enumerate(field.at_home().views)}
-    return {name: known[name] for name in masks.views if name in known}
+    """Names and numbers of the training views that have masks, in the scene's order."""
+    labelled = set(masks.views)
+    return {view.name: number for number, view in enumerate(field.at_home().views) if view.name in labelled}
 
 
 def near_outline(labels: Int64[Tensor, "h w"]) -> Bool[Tensor, "h w"]:

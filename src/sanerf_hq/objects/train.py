@@ -1,9 +1,9 @@
-"""Training an object field: masks to identities in space (Eq. 7, 8), over cached surface samples."""
+"""Training an object field: masks to identities in space (Eq. 7, 8, 14), over cached surface samples."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,9 +17,11 @@ from sanerf_hq.objects.config import ObjectConfig
 from sanerf_hq.objects.field import ObjectField, load_object_field_file, save_object_field
 from sanerf_hq.objects.labels import LabelledRays, add_outlines, gather_pool
 from sanerf_hq.objects.network import ObjectNetwork
+from sanerf_hq.objects.pair_rays import PairSource
+from sanerf_hq.objects.pair_training import PairState, PairTraining
 from sanerf_hq.objects.region import Region
-from sanerf_hq.objects.votes import VoteGrid
-from sanerf_hq.radiance import RadianceField, ViewSamples, load_view_samples
+from sanerf_hq.objects.start import Start
+from sanerf_hq.radiance import RadianceField, SurfaceSamples, ViewSamples, load_view_samples
 from sanerf_hq.runs import (
     Key,
     LoopPlan,
@@ -48,51 +50,67 @@ class ObjectState:
     first: Tensor
     second: Tensor
     grad: Tensor
+    pairs: PairState
 
 
 def make_step(
-    data: LabelledRays, region: Region, votes: VoteGrid | None, config: ObjectConfig
+    data: LabelledRays,
+    region: Region,
+    start: Start,
+    config: ObjectConfig,
+    source: PairSource | None = None,
 ) -> Callable[[ObjectState, Key], tuple[ObjectState, dict[str, float | Tensor]]]:
-    """One training step as a function of state and key."""
-    surfaces, n_geometry = data.surfaces, data.surfaces.geometry.shape[1]
-    if votes is not None:  # looked up once: what a sample starts from travels with its features
-        start = votes.logits(surfaces.unit_points).half()
-        surfaces = replace(surfaces, geometry=torch.cat([surfaces.geometry, start], -1))
+    """One training step as a function of state and key; without a source there is no ray-pair loss."""
+    surfaces = start.attached(data.surfaces)
     device = surfaces.weights.device
+    pairing = None if source is None else PairTraining(source, data, surfaces, region, start, config)
     n_band = len(surfaces) - data.n_pool
     n_outline = round(config.rays * config.band_share) if n_band else 0
-    n_any = config.rays - n_outline
+    n_any = config.rays - n_outline if data.n_pool else 0
 
     def step(state: ObjectState, key: Key) -> tuple[ObjectState, dict[str, float | Tensor]]:
         generator = key.generator("cpu")
-        picks = [torch.randint(max(1, data.n_pool), (n_any if data.n_pool else 0,), generator=generator)]
+        picks = [torch.randint(max(1, data.n_pool), (n_any,), generator=generator)]
         if n_outline:
             picks.append(data.n_pool + torch.randint(n_band, (n_outline,), generator=generator))
-        chosen = torch.cat(picks)
+        chosen = torch.cat(picks).to(device)
         batch = surfaces.take(chosen)
-        possible, trust = data.possible[chosen], data.trust[chosen]
+        paired = None if pairing is None else pairing.prepare(state.pairs, state.network, key)
+        if paired is not None:
+            batch = SurfaceSamples.join([batch, paired.surfaces])
         blur = torch.randn(batch.unit_points.shape, generator=generator).to(device) * config.blur
         points = region.to_unit(batch.unit_points + blur)
         encoding = state.network.encode(points).detach().requires_grad_()
-        identities = state.network.identities(encoding, batch.geometry[:, :n_geometry])
-        if votes is not None:
-            identities = identities + batch.geometry[:, n_geometry:].float()
-        logits = composite_identities(identities, batch)
-        loss = (trust * label_loss(logits, possible)).sum() / trust.sum().clamp_min(1e-6)
+        logits = composite_identities(start.identities(state.network, encoding, batch), batch)
+        labelled, others = logits[: len(chosen)], logits[len(chosen) :]
+        possible, trust = data.possible[chosen], data.trust[chosen]
+        loss = (trust * label_loss(labelled, possible)).sum() / trust.sum().clamp_min(1e-6)
+        metrics: dict[str, float | Tensor] = {"loss": loss.detach()}
+        if pairing is not None and paired is not None:
+            pair_loss = pairing.loss(others, paired, key)
+            metrics["pair loss"] = pair_loss.detach()
+            loss = loss + pair_loss
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        rate = config.lr * min(1.0, (key.step + 1) / WARM_UP_STEPS)
-        rate *= (config.lr_final / config.lr) ** (key.step / config.steps)
-        for group in state.optimiser.param_groups:
-            group["lr"] = rate * NETWORK_LR_SHARE
-        state.optimiser.step()
-        if encoding.grad is not None:
-            accumulate_table_gradient(points, encoding.grad, state.network.layout, state.grad)
-            adam_rows(state.network.table.data, state.grad, state.first, state.second, key.step + 1, rate)
-        right = possible.gather(1, logits.detach().argmax(-1, keepdim=True)).float().mean()
-        return state, {"loss": loss.detach(), "accuracy": right}
+        _descend(state, config, key.step, points, encoding)
+        if pairing is not None:
+            pairing.note(state.pairs, chosen[:n_any], labelled[:n_any])
+        right = possible.gather(1, labelled.detach().argmax(-1, keepdim=True)).float().mean()
+        return state, metrics | {"accuracy": right}
 
     return step
+
+
+def _descend(state: ObjectState, config: ObjectConfig, step: int, points: Tensor, encoding: Tensor) -> None:
+    """Take the gradient step on layers and table."""
+    rate = config.lr * min(1.0, (step + 1) / WARM_UP_STEPS)
+    rate *= (config.lr_final / config.lr) ** (step / config.steps)
+    for group in state.optimiser.param_groups:
+        group["lr"] = rate * NETWORK_LR_SHARE
+    state.optimiser.step()
+    if encoding.grad is not None:
+        accumulate_table_gradient(points, encoding.grad, state.network.layout, state.grad)
+        adam_rows(state.network.table.data, state.grad, state.first, state.second, step + 1, rate)
 
 
 def label_loss(
@@ -103,15 +121,15 @@ def label_loss(
 
 
 def new_state(
-    config: ObjectConfig, n_geometry: int, n_objects: int, key: Key, device: str | torch.device
+    config: ObjectConfig, n_geometry: int, n_objects: int, n_pool: int, key: Key, device: torch.device
 ) -> ObjectState:
-    """The state before the first step."""
+    """The state before the first step; ``n_pool``: rays that are on the error maps."""
     network = ObjectNetwork(config, n_geometry, n_objects)
     network.initialise(key.generator(), silent=config.from_votes)
     network = network.to(device)
     optimiser = torch.optim.Adam(network.layers.parameters(), lr=config.lr, betas=(0.9, 0.99), eps=1e-15)
     first, second, grad = (torch.zeros_like(network.table.data) for _ in range(3))
-    return ObjectState(network, optimiser, first, second, grad)
+    return ObjectState(network, optimiser, first, second, grad, PairState.new(n_pool, device))
 
 
 def save_state(state: ObjectState) -> dict[str, Tensor]:
@@ -119,6 +137,7 @@ def save_state(state: ObjectState) -> dict[str, Tensor]:
     return {
         **with_prefix("network", state.network.state_dict()),
         **with_prefix("optimiser", optimiser_tensors(state.optimiser)),
+        **with_prefix("pairs", state.pairs.tensors()),
         "first": state.first,
         "second": state.second,
     }
@@ -128,6 +147,7 @@ def load_state(state: ObjectState, tensors: dict[str, Tensor]) -> ObjectState:
     """Fill a new state with what :func:`save_state` gave."""
     state.network.load_state_dict(under_prefix("network", tensors))
     load_optimiser(state.optimiser, under_prefix("optimiser", tensors))
+    state.pairs.load(under_prefix("pairs", tensors))
     state.first.copy_(tensors["first"])
     state.second.copy_(tensors["second"])
     return state
@@ -182,16 +202,19 @@ def train_object_field(
         data, region = gather_pool(field, masks, pool, config.local, config.clean)
         votes = data.votes() if config.from_votes else None
         data = add_outlines(field, masks, data, region, config.band_rays, key)
+        start = Start(votes, field.network.n_geometry)
+        source = PairSource.of(field, region, data.maps, config.pairs) if config.pairs.weight else None
 
         def begin(key: Key) -> ObjectState:
-            return new_state(config, field.network.n_geometry, len(masks.names), key, field.device)
+            n_geometry, n_objects = field.network.n_geometry, len(masks.names)
+            return new_state(config, n_geometry, n_objects, data.n_pool, key, field.device)
 
         plan = LoopPlan(
             stage, config.steps, run.seed, config_digest([settings, run.fingerprint]), folder.folder
         )
         result = run_loop(
             plan,
-            make_step(data, region, votes, config),
+            make_step(data, region, start, config, source),
             begin,
             save_state,
             lambda tensors: load_state(begin(key), tensors),
