@@ -1,4 +1,4 @@
-"""What is on this machine, and every way in which the rest may not be had; a fake hub, no network is asked."""
+"""What is on this machine, and every way in which the rest may not be had; on a fake hub."""
 
 from __future__ import annotations
 

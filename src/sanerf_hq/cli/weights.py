@@ -112,7 +112,7 @@ def parsed(name: str) -> tuple[Kind, str]:
     from sanerf_hq.segmenters.weights import KINDS
 
     word, colon, where = name.partition(":")
-    kind = next((kind for kind in KINDS if kind == word), None)
+    kind: Kind | None = next((known for known in KINDS if known == word), None)
     if word == "compact" and not where:
         raise InputError("compact is part of the package: there is nothing to fetch")
     if kind is None or (colon and not where):
