@@ -8,9 +8,9 @@
         --steps 5000 --cooldown-steps 600 --export src/sanerf_hq/segmenters/compact/weights
 
 Each call goes on from the folder's ``checkpoint.safetensors``, if there is one, to the step it is given:
-first on small squares, where steps are cheap, then on larger ones. ``--cooldown-steps`` lets the learning rate
-fall to nothing over a call's last steps; a call that is given no further step only exports. ``log.jsonl`` has
-losses and validation. The running mean of the weights is what is validated and exported.
+first on small squares, where steps are cheap, then on larger ones. ``--cooldown-steps`` lets the learning
+rate fall to nothing over a call's last steps; a call that is given no further step only exports.
+``log.jsonl`` has losses and validation. The running mean of the weights is what is validated and exported.
 """
 
 from __future__ import annotations

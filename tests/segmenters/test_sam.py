@@ -288,30 +288,36 @@ def test_the_hq_token_alone_changes_the_mask(sam_hq_folder: Path):
 
 def test_the_mask_of_sam_hq_is_sams_best_scored_and_the_hq_token_s(sam_hq_folder: Path):
     segmenter = hq(sam_hq_folder)
-    decoder = segmenter.model.mask_decoder
     raw: list[torch.Tensor] = []
-    handle = decoder.iou_prediction_head.register_forward_hook(lambda _, __, scores: raw.append(scores))
+    head = segmenter.model.mask_decoder.iou_prediction_head
+    handle = head.register_forward_hook(lambda _, __, scores: raw.append(scores[0, 0]))
+
+    def alone(token: int | None) -> SamHQ:
+        """Masks of one of SAM's tokens and no other, or of the HQ token alone."""
+        other = hq(sam_hq_folder)
+        for number, mlp in enumerate(other.model.mask_decoder.output_hypernetworks_mlps):
+            if number != token:
+                silenced(mlp)
+        if token is not None:
+            silenced(other.model.mask_decoder.hq_mask_mlp)
+        return other
+
+    single = {
+        token: alone(token) for token in (1, 2, 3, None)
+    }  # token 0 is for the single mask, not asked for
     embedding = segmenter.embed(photo(45, 61))
     best_ones = set()
     for name, prompt in prompts_of_every_kind(SIDE // 2).items():
         raw.clear()
         (answer,) = segmenter.decode(embedding, [prompt])
-        best = int(raw[0][0, 0, 1:].argmax())  # token 0 is for the single mask, which is not asked for
+        best = 1 + int(raw[0][1:].argmax())
         best_ones.add(best)
-        assert answer.iou_predictions[0] == raw[0][0, 0, 1 + best].clamp(0, 1), name
-        parts = []
-        for kept in (1 + best, None):  # SAM's best alone, then the HQ token alone
-            other = hq(sam_hq_folder)
-            for token, mlp in enumerate(other.model.mask_decoder.output_hypernetworks_mlps):
-                if token != kept:
-                    silenced(mlp)
-            if kept is not None:
-                silenced(other.model.mask_decoder.hq_mask_mlp)
-            parts.append(other.decode(embedding, [prompt])[0].low_res_logits)
-            assert parts[-1].abs().max() > 0.1, name
-        torch.testing.assert_close(answer.low_res_logits, parts[0] + parts[1], atol=1e-4, rtol=0)
+        assert answer.iou_predictions[0] == raw[0][best].clamp(0, 1), name
+        sams, hqs = (single[t].decode(embedding, [prompt])[0].low_res_logits for t in (best, None))
+        assert min(sams.abs().max(), hqs.abs().max()) > 0.1, name
+        torch.testing.assert_close(answer.low_res_logits, sams + hqs, atol=1e-4, rtol=0)
     handle.remove()
-    assert best_ones != {0}  # or the first of the unsorted masks would do
+    assert best_ones != {1}  # or the first of the unsorted masks would do
 
 
 def test_sam_hq_without_a_global_block_is_refused(tmp_path: Path):
