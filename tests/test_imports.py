@@ -18,6 +18,7 @@ LAYERS = (
     *("masks", "objects", "evaluate", "export"),
 )
 FRONT_ENDS = ("cli", "viewer")
+ALONE = ("errors", "choices")  # modules that import nothing of ours, and that all may import
 HEAVY = (
     *("transformers", "huggingface_hub", "cv2", "matplotlib", "scipy", "skimage", "trimesh", "jinja2"),
     *("fast_simplification", "imageio", "imageio_ffmpeg", "viser", "pycolmap", "pillow_heif"),
@@ -63,10 +64,10 @@ def direction_faults(imports: list[Import]) -> list[str]:
         if not found.module.startswith("sanerf_hq."):
             continue
         target = found.module.split(".")[1]
-        if len(inside) == 1:  # __init__.py gathers the public names, errors.py stands alone
+        if len(inside) == 1:  # __init__.py gathers the public names, the others stand alone
             if inside[0] != "__init__.py":
                 faults.append(str(found))
-        elif target != "errors" and target != inside[0]:
+        elif target not in ALONE and target != inside[0]:
             to_front_end = order.get(target, len(LAYERS)) == len(LAYERS)
             known_above = target in order and order[target] < order[inside[0]]
             if to_front_end or not known_above:

@@ -7,10 +7,10 @@
     python tools/train_compact.py runs/compact --data data/train --validation data/val --side 384 \\
         --steps 5000 --cooldown-steps 600 --export src/sanerf_hq/segmenters/compact/weights
 
-Each call goes on from the folder's checkpoint to the step it is given: first on small squares, where steps
-are cheap, then on larger ones. ``--cooldown-steps`` lets the learning rate fall to nothing over a call's last
-steps; a call that is given no further step only exports. ``log.jsonl`` has losses and validation. The running
-mean of the weights is what is validated and exported.
+Each call goes on from the folder's ``checkpoint.safetensors``, if there is one, to the step it is given:
+first on small squares, where steps are cheap, then on larger ones. ``--cooldown-steps`` lets the learning
+rate fall to nothing over a call's last steps; a call that is given no further step only exports.
+``log.jsonl`` has losses and validation. The running mean of the weights is what is validated and exported.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import torch
 from compact_data.batches import Batch, Pictures, make_batch
 from compact_data.training import Training, step
 from compact_data.validation import validate
+from sanerf_hq.errors import InputError
 from sanerf_hq.segmenters.compact.model import CompactModel
 
 WARM_UP = 100
@@ -64,7 +65,7 @@ def main() -> None:
     torch.set_flush_denormal(True)
     torch.manual_seed(options.seed)
     options.folder.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = options.folder / "checkpoint.pt", options.folder / "log.jsonl"
+    checkpoint, log = options.folder / "checkpoint.safetensors", options.folder / "log.jsonl"
     training = Training.begin(options.side, options.rate)
     if checkpoint.exists():
         training.load(checkpoint)
@@ -130,4 +131,7 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        raise SystemExit(f"error: {error}") from error

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sanerf_hq.choices import SEGMENTERS
 from sanerf_hq.cli.doctor import Doctor
 from sanerf_hq.cli.main import main
 from sanerf_hq.errors import Cancelled, InputError
@@ -30,6 +32,7 @@ from support.scene_files import write_scene
         ("eval", ["RUN", "--device"]),
         ("demo", ["--out", "--device"]),
         ("render", ["RUN", "--view", "--out", "--what", "--width", "--device"]),
+        ("weights", ["list", "fetch"]),
         ("doctor", ["--help"]),
     ],
 )
@@ -39,10 +42,21 @@ def test_help_names_every_option(verb: str, options: list[str], capsys: pytest.C
     assert all(option in shown for option in options)
 
 
+@pytest.mark.parametrize("verb", ["bench", "segment"])
+def test_help_lists_every_segmenter(verb: str, capsys: pytest.CaptureFixture[str]):
+    assert main([verb, "--help"]) == 0
+    words = re.split(r"[^a-z_0-9]+", capsys.readouterr().out)
+    for choice in SEGMENTERS:
+        assert re.split(r"[:\[]", choice)[0] in words
+
+
 def test_help_lists_the_verbs_and_so_does_no_word_at_all(capsys: pytest.CaptureFixture[str]):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert "{demo,capture,train,segment,render,export,export-scene,report,apply,eval,bench,doctor}" in shown
+    assert (
+        "{demo,capture,train,segment,render,export,export-scene,report,apply,eval,bench,weights,doctor}"
+        in shown
+    )
     assert main([]) == 0
     assert capsys.readouterr().out == shown
 

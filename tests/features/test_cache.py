@@ -150,7 +150,7 @@ def test_values_beyond_half_precision_are_kept_in_full(tmp_path: Path):
     assert torch.equal(kept.tensors["values"], image.float().mean(-1) * 1e4 + 1 / 3)
 
 
-@pytest.mark.parametrize("kind", ["sam", "sam_hq"])
+@pytest.mark.parametrize("kind", ["sam", "sam_hq", "sam2"])
 def test_masks_survive_the_cache(tmp_path: Path, kind: tiny_models.Kind):
     segmenter = load_segmenter(f"{kind}:{tiny_models.save(kind, tmp_path / 'model')}")
     assert isinstance(segmenter, Segmenter)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sanerf_hq.choices import SEGMENTERS
 from sanerf_hq.errors import InputError
 from sanerf_hq.segmenters import WEIGHTS, GrabCut, Segmenter, load_segmenter
 from sanerf_hq.segmenters.weights import published
@@ -57,7 +58,7 @@ def test_grabcut_needs_nothing():
 def test_an_unknown_name_is_answered_with_the_known_ones(spec: str):
     text = sentence(spec)
     assert repr(spec) in text
-    for choice in ("grabcut", "sam", "sam_hq", "masks:", "truth"):
+    for choice in SEGMENTERS:
         assert choice in text
 
 
@@ -76,33 +77,19 @@ def test_the_table_knows_each_size_once():
     for weights in WEIGHTS:
         assert published(weights.kind, weights.size) is weights
         assert published(weights.kind, weights.hub_id) is weights
-    for kind in ("sam", "sam_hq"):
+    for kind, size in (("sam", "base"), ("sam_hq", "base"), ("sam2", "tiny")):
         default = published(kind, "")
         assert default is not None
-        assert (default.kind, default.size) == (kind, "base")
+        assert (default.kind, default.size) == (kind, size)
     assert published("sam", "syscv-community/sam-hq-vit-base") is None
 
 
-@pytest.mark.parametrize("spec", ["sam", "sam:huge", "sam_hq", "sam:nobody/has-this"])
+@pytest.mark.parametrize("spec", ["sam", "sam:huge", "sam_hq", "sam2", "sam:nobody/has-this"])
 def test_without_network_and_cache_it_says_so(spec: str, offline: Path):
     text = sentence(spec)
     assert f"segmenter {spec}: " in text
     assert "HF_HUB_OFFLINE" in text
     assert "folder" in text
-
-
-def test_a_download_that_fails_says_so(offline: Path, monkeypatch: pytest.MonkeyPatch):
-    import huggingface_hub
-
-    def fails(*_: object, local_files_only: bool = False, **__: object) -> str:
-        raise ConnectionError("cached nothing" if local_files_only else "no route to host\nat all")
-
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fails)
-    text = sentence("sam")
-    assert "facebook/sam-vit-base" in text
-    assert "no route to host" in text
-    assert "cached nothing" not in text
 
 
 def test_what_is_in_the_cache_is_used_offline(offline: Path, sam_folder: Path):
@@ -135,6 +122,20 @@ def test_a_model_of_another_type(sam_folder: Path, sam_hq_folder: Path, tmp_path
     assert "say sam:… for it" in sentence(f"sam_hq:{sam_folder}")
     text = sentence(f"sam:{edited(sam_folder, tmp_path / 'bert', model_type='bert')}")
     assert "'bert'" in text
+
+
+@pytest.mark.parametrize("spoil", ["maps", "backbone", "prompts"])
+def test_sam_2_of_no_one_side(sam2_folder: Path, tmp_path: Path, spoil: str):
+    config = json.loads((sam2_folder / "config.json").read_text())
+    vision, prompts = config["vision_config"], config["prompt_encoder_config"]
+    if spoil == "maps":
+        vision["backbone_feature_sizes"][1] = [12, 13]
+    if spoil == "backbone":
+        vision["backbone_config"]["image_size"] = [96, 128]
+    if spoil == "prompts":
+        prompts["image_size"] = 128
+    folder = edited(sam2_folder, tmp_path / "model", vision_config=vision, prompt_encoder_config=prompts)
+    assert "image_size" in sentence(f"sam2:{folder}")
 
 
 def test_a_model_without_safetensors(sam_folder: Path, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Tiny random SAM and SAM-HQ models, saved as the real ones are, and prompts for them.
+"""Tiny random SAM, SAM-HQ and SAM 2 models, saved as the real ones are, and prompts for them.
 
 The library's default deviation of 1e-10 would make embeddings constant over space; with 0.2 masks differ from
 place to place and from prompt to prompt.
@@ -12,11 +12,13 @@ from typing import Any, Literal
 import torch
 
 SIDE = 96
-Kind = Literal["sam", "sam_hq"]
+Kind = Literal["sam", "sam_hq", "sam2"]
 
 
 def build(kind: Kind, seed: int = 0, global_attention: tuple[int, ...] = (0, 2)) -> Any:
     """A model of 70,000 random weights for images of 96x96."""
+    if kind == "sam2":
+        return build_sam2(seed)
     import transformers
 
     prefix = "Sam" if kind == "sam" else "SamHQ"
@@ -51,6 +53,61 @@ def build(kind: Kind, seed: int = 0, global_attention: tuple[int, ...] = (0, 2))
     )
     torch.manual_seed(seed)
     return getattr(transformers, f"{prefix}Model")(config).eval()
+
+
+def build_sam2(seed: int = 0, video: bool = False) -> Any:
+    """The same of SAM 2: its image model or, as published weights are, its video model."""
+    import transformers
+
+    prefix = "Sam2Video" if video else "Sam2"
+    backbone = transformers.Sam2HieraDetConfig(
+        hidden_size=8,
+        image_size=[SIDE, SIDE],
+        blocks_per_stage=[1, 1, 2, 1],
+        embed_dim_per_stage=[8, 16, 24, 32],
+        num_attention_heads_per_stage=[1, 1, 2, 2],
+        window_size_per_stage=[4, 4, 2, 3],
+        global_attention_blocks=[3],
+        window_positional_embedding_background_size=[3, 3],
+        initializer_range=0.2,
+    )
+    vision = transformers.Sam2VisionConfig(
+        backbone_config=backbone.to_dict(),
+        backbone_channel_list=[32, 24, 16, 8],
+        backbone_feature_sizes=[[SIDE // scale] * 2 for scale in (4, 8, 16)],
+        fpn_hidden_size=32,
+        initializer_range=0.2,
+    )
+    prompt = getattr(transformers, f"{prefix}PromptEncoderConfig")(
+        hidden_size=32, image_size=SIDE, patch_size=16
+    )
+    decoder = getattr(transformers, f"{prefix}MaskDecoderConfig")(
+        hidden_size=32, mlp_dim=32, num_attention_heads=4, iou_head_hidden_dim=16
+    )
+    memory = {
+        "memory_attention_hidden_size": 32,
+        "memory_attention_num_layers": 1,
+        "memory_attention_feed_forward_hidden_size": 16,
+        "memory_encoder_hidden_size": 32,
+        "memory_encoder_output_channels": 8,
+        "memory_fuser_embed_dim": 32,
+        "memory_fuser_intermediate_dim": 16,
+        "mask_downsampler_embed_dim": 32,
+    }
+    config = getattr(transformers, f"{prefix}Config")(
+        vision_config=vision.to_dict(),
+        prompt_encoder_config=prompt.to_dict(),
+        mask_decoder_config=decoder.to_dict(),
+        initializer_range=0.2,
+        **(memory if video else {}),
+    )
+    torch.manual_seed(seed)
+    model = getattr(transformers, f"{prefix}Model")(config).eval()
+    backbone = model.vision_encoder.backbone
+    with torch.no_grad():  # the library starts these at zero, where they would not be missed
+        for tensor in (model.no_memory_embedding, backbone.pos_embed, backbone.pos_embed_window):
+            tensor.normal_(std=0.2)
+    return model
 
 
 def save(kind: Kind, folder: Path, seed: int = 0, global_attention: tuple[int, ...] = (0, 2)) -> Path:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from sanerf_hq.errors import InputError
+from sanerf_hq.runs import optimiser_tensors, read_tensors, write_tensors
 from support.paths import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -111,9 +113,20 @@ def test_losses_of_right_and_wrong_answers():
     assert overlap(wrong, mask, inside) == 0
 
 
+def everything(training: Training) -> dict[str, torch.Tensor]:
+    """Weights, their running mean, and the optimisers' moments."""
+    parts = {"model": training.model.state_dict(), "mean": training.mean.state_dict()}
+    parts["hints"] = training.hints.state_dict()
+    parts |= {name: optimiser_tensors(optimiser) for name, optimiser in training.optimisers.items()}
+    return {
+        f"{part}.{name}": tensor.clone() for part, found in parts.items() for name, tensor in found.items()
+    }
+
+
 def test_a_checkpoint_goes_on_as_if_unbroken(folder: Path, tmp_path: Path):
     pictures = Pictures([folder])
-    weights = []
+    file = tmp_path / "checkpoint.safetensors"
+    ends = []
     for breaks in (False, True):
         torch.manual_seed(0)
         training = Training.begin(64, 1e-3)
@@ -121,9 +134,51 @@ def test_a_checkpoint_goes_on_as_if_unbroken(folder: Path, tmp_path: Path):
             batch = make_batch(np.random.default_rng(number), pictures, 1, 2, 64)
             step(training, batch, np.random.default_rng(number), 2, 1e-3)
             if breaks and number == 0:
-                training.save(tmp_path / "checkpoint.pt")
+                training.save(file)
                 training = Training.begin(64, 1e-3)
-                training.load(tmp_path / "checkpoint.pt")
-        weights.append(training.mean.encoder.stem[0].weight.detach())
+                training.load(file)
+        ends.append(everything(training))
         assert training.step == 2
-    assert torch.equal(*weights)
+    assert ends[0].keys() == ends[1].keys()
+    differing = [name for name in ends[0] if not torch.equal(ends[0][name], ends[1][name])]
+    assert differing == []
+
+
+def test_a_checkpoint_is_replaced_in_one_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tmp_path / "checkpoint.safetensors"
+    training = Training.begin(64, 1e-3)
+    training.save(file)
+    before = file.read_bytes()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", killed)
+    training.step = 7
+    with pytest.raises(KeyboardInterrupt):
+        training.save(file)
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("spoil", ["flipped", "emptied", "pickled", "format", "sizes", "lacking"])
+def test_only_a_checkpoint_of_its_own_is_gone_on_from(tmp_path: Path, spoil: str):
+    file = tmp_path / "checkpoint.safetensors"
+    training = Training.begin(64, 1e-3)
+    training.save(file)
+    content = bytearray(file.read_bytes())
+    kept = read_tensors(file)
+    if spoil == "flipped":
+        content[-7] ^= 1
+        file.write_bytes(bytes(content))
+    if spoil == "emptied":
+        file.write_bytes(b"")
+    if spoil == "pickled":
+        torch.save(training.model.state_dict(), file)
+    if spoil in ("format", "sizes"):
+        write_tensors(file, kept.tensors, kept.metadata | {spoil: "other"})
+    if spoil == "lacking":
+        write_tensors(file, dict(list(kept.tensors.items())[1:]), kept.metadata)
+    with pytest.raises(InputError) as caught:
+        Training.begin(64, 1e-3).load(file)
+    assert str(file) in str(caught.value)

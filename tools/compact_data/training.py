@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,20 @@ from compact_data.losses import Hints, answer_loss
 from compact_data.orthogonal import Orthogonal
 from compact_data.prompting import Prompts, first_prompts, next_clicks
 from compact_data.validation import ask
+from sanerf_hq.errors import InputError
+from sanerf_hq.runs import (
+    load_optimiser,
+    optimiser_tensors,
+    read_tensors,
+    under_prefix,
+    with_prefix,
+    write_tensors,
+)
 from sanerf_hq.segmenters.compact.config import CompactConfig
 from sanerf_hq.segmenters.compact.encoder import Features
 from sanerf_hq.segmenters.compact.model import CompactModel
 
+FORMAT = "compact-training-1"
 ANCHORS = 24  # cells a picture whose kin is asked for
 MEAN_OVER = 400  # steps that the running mean of the weights looks back on
 DECAY = 0.02
@@ -56,24 +67,41 @@ class Training:
         return [*self.model.parameters(), *self.hints.parameters()]
 
     def save(self, path: Path) -> None:
-        state = {
-            "model": self.model.state_dict(),
-            "mean": self.mean.state_dict(),
-            "hints": self.hints.state_dict(),
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-            "step": self.step,
-        }
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").rename(path)
+        """Write a checkpoint in one move: a kill leaves the one before."""
+        tensors = {}
+        for name, module in self._modules().items():
+            tensors |= with_prefix(name, module.state_dict())
+        for name, optimiser in self.optimisers.items():
+            tensors |= with_prefix(name, optimiser_tensors(optimiser))
+        write_tensors(path, tensors, {"format": FORMAT, "step": str(self.step), "sizes": self._sizes()})
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.mean.load_state_dict(state["mean"])
-        self.hints.load_state_dict(state["hints"])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-        self.step = state["step"]
+        """Go on from a checkpoint that :meth:`save` wrote.
+
+        Raises:
+            InputError: It is damaged, or of another version of this program.
+        """
+        file = read_tensors(path)
+        refusal = f"{path} is no checkpoint of this model; give a new folder to begin anew"
+        if (file.metadata.get("format"), file.metadata.get("sizes")) != (FORMAT, self._sizes()):
+            raise InputError(refusal)
+        try:
+            for name, module in self._modules().items():
+                module.load_state_dict(under_prefix(name, file.tensors))
+            for name, optimiser in self.optimisers.items():
+                load_optimiser(optimiser, under_prefix(name, file.tensors))
+            self.step = int(file.metadata["step"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise InputError(refusal) from error
+
+    def _sizes(self) -> str:
+        """The model's sizes as JSON, without its side: weights serve every side."""
+        sizes = asdict(self.model.config)
+        del sizes["side"]
+        return json.dumps(sizes)
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"model": self.model, "mean": self.mean, "hints": self.hints}
 
 
 def _kinds(model: CompactModel, hints: Hints) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from sanerf_hq.cli.options import Device, SceneWords, check_at_least, check_device
+from sanerf_hq.cli.options import Device, SceneWords, SegmenterWords, check_at_least, check_device
 from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ class Bench:
     """Folder for runs and results."""
     preset: Literal["draft", "standard", "paper"] = "standard"
     """Settings of all stages."""
-    segmenter: Annotated[str, tyro.conf.arg(metavar="S")] = "grabcut"
-    """What answers the prompts: grabcut, sam[:...], sam_hq[:...], masks:FOLDER, truth."""
+    segmenter: SegmenterWords = "grabcut"
     clicks: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Prompt with the first N positive clicks of each object; 3 if neither this nor --box is given."""
     box: bool = False

@@ -6,7 +6,10 @@ import os
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from sanerf_hq.segmenters.weights import Kind
 
 PACKAGES = ("torch", "warp-lang", "transformers", "opencv-python-headless")
 TOLERANCE = 1e-4  # of sums of a few float32 products, relative to values near 1
@@ -157,13 +160,14 @@ def cache_folder() -> Finding:
 
 def segmenters() -> list[Finding]:
     """Each segmenter: ready, or how to get its weights."""
+    from sanerf_hq.segmenters.weights import KINDS
+
     return [
         _compact(),
         Finding("segmenter grabcut", "ok", "needs no weights: a baseline that sees colours alone"),
         Finding("segmenter masks:FOLDER", "ok", "takes your own mask images, one a view"),
         Finding("segmenter truth", "ok", "takes a scene's own instance images, for measuring"),
-        _weights("sam"),
-        _weights("sam_hq"),
+        *(_weights(kind) for kind in KINDS),
     ]
 
 
@@ -179,11 +183,12 @@ def _compact() -> Finding:
     return Finding("segmenter compact", "ok", "its weights are part of the package")
 
 
-def _weights(kind: Literal["sam", "sam_hq"]) -> Finding:
+def _weights(kind: Kind) -> Finding:
     from sanerf_hq.segmenters import WEIGHTS
+    from sanerf_hq.segmenters.hub import cached_folder
 
     of_kind = [weights for weights in WEIGHTS if weights.kind == kind]
-    cached = [weights.size for weights in of_kind if _is_cached(weights.hub_id)]
+    cached = [weights.size for weights in of_kind if cached_folder(weights.hub_id) is not None]
     part = f"segmenter {kind}"
     if cached:
         return Finding(part, "ok", f"weights in the cache: {', '.join(cached)}")
@@ -192,15 +197,5 @@ def _weights(kind: Literal["sam", "sam_hq"]) -> Finding:
         part,
         "absent",
         f"no weights here; its first use downloads {first.hub_id} ({first.megabytes} MB, {first.licence}), "
-        f"or name a folder that holds them, {kind}:FOLDER",
+        f"as does sanerf weights fetch {kind}; or name a folder that holds them, {kind}:FOLDER",
     )
-
-
-def _is_cached(hub_id: str) -> bool:
-    """Whether a model's configuration and weights are in the hub's cache, whole or in shards."""
-    from huggingface_hub import try_to_load_from_cache
-
-    def has(file: str) -> bool:
-        return isinstance(try_to_load_from_cache(hub_id, file), str)
-
-    return has("config.json") and (has("model.safetensors") or has("model.safetensors.index.json"))

@@ -25,6 +25,7 @@ from sanerf_hq.cli.render import Render
 from sanerf_hq.cli.report import Report
 from sanerf_hq.cli.segment import Segment
 from sanerf_hq.cli.train import Train
+from sanerf_hq.cli.weights import WeightsVerb
 from sanerf_hq.errors import Cancelled, InputError
 
 BAD_INPUT = 2  # as for a word that the parser does not know
@@ -42,6 +43,7 @@ Verb = (
     | Annotated[Apply, tyro.conf.subcommand("apply")]
     | Annotated[Eval, tyro.conf.subcommand("eval")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]
+    | Annotated[WeightsVerb, tyro.conf.subcommand("weights")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 

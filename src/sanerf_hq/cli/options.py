@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from sanerf_hq.choices import SEGMENTERS
 from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
     from sanerf_hq.scene import SceneOptions
 
 Device = Literal["cpu", "cuda"]
+SegmenterWords = Annotated[
+    str,
+    tyro.conf.arg(
+        metavar="S",
+        help=f"What turns prompts into masks: {', '.join(SEGMENTERS)}. Those that have to be downloaded: "
+        "sanerf weights list.",
+    ),
+]
 SceneFormat = Literal["nerfstudio", "blender", "colmap", "mip360", "lerf", "llff"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from sanerf_hq.cli.options import Device, check_device
+from sanerf_hq.cli.options import Device, SegmenterWords, check_device
 from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ class Segment:
     another segmentation."""
     add: bool = False
     """Put the objects beside those of the segmentation of that name, in one field with them."""
-    segmenter: Annotated[str, tyro.conf.arg(metavar="S")] = "grabcut"
-    """What turns prompts into masks: grabcut, compact, sam[:...], sam_hq[:...], masks:FOLDER, truth."""
+    segmenter: SegmenterWords = "grabcut"
     preset: Literal["draft", "standard", "paper"] = "standard"
     """Size of the object field and how views are prompted; paper segments renders, as the paper does."""
     segment_on: Literal["photo", "render"] | None = None

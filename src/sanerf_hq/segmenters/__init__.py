@@ -1,7 +1,6 @@
 """Images and prompts to masks: models, a baseline, and masks of the user's own."""
 
 from sanerf_hq.segmenters.grabcut import GrabCut as GrabCut
-from sanerf_hq.segmenters.load import CHOICES as CHOICES
 from sanerf_hq.segmenters.load import load_segmenter as load_segmenter
 from sanerf_hq.segmenters.masks import MaskFolder as MaskFolder
 from sanerf_hq.segmenters.protocol import DecoderPrompt as DecoderPrompt

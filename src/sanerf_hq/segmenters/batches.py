@@ -8,15 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from sanerf_hq.segmenters.letterbox import Letterbox
 from sanerf_hq.segmenters.protocol import DecoderPrompt, Masks
 
 PROMPTS_AT_ONCE = 16  # about 60 MB each in a decoder of full size
+
+
+@runtime_checkable
+class Place(Protocol):
+    """How a photo lies in a model's square input; coordinates are continuous on both sides."""
+
+    def to_square(self, xy: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 2"]:
+        """Photo coordinates to the square's."""
+        ...
+
+    def to_photo(self, low_res: Float[Tensor, "k low low"]) -> Float[Tensor, "k h w"]:
+        """Logits over the whole square, of any resolution, to the photo's pixels; on the CPU."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ class LowResMasks:
 
 def decode_in_batches(
     prompts: list[DecoderPrompt],
-    letterbox: Letterbox,
+    place: Place,
     low: int,
     device: torch.device,
     decoder: Callable[[PromptBatch], LowResMasks],
@@ -65,7 +78,7 @@ def decode_in_batches(
 
     Args:
         prompts: What to decode, in photo coordinates.
-        letterbox: The photo's place in the square.
+        place: Where the photo lies in the square.
         low: Side of the decoder's masks.
         device: Where the decoder computes.
         decoder: Answers one batch.
@@ -82,9 +95,9 @@ def decode_in_batches(
     for members in forms.values():
         for start in range(0, len(members), PROMPTS_AT_ONCE):
             some = members[start : start + PROMPTS_AT_ONCE]
-            answer = decoder(_batch([prompts[index] for index in some], letterbox, device))
+            answer = decoder(_batch([prompts[index] for index in some], place, device))
             for row, index in enumerate(some):
-                answers[index] = _masks(answer.logits[row], answer.scores[row], letterbox)
+                answers[index] = _masks(answer.logits[row], answer.scores[row], place)
     return [answers[index] for index in range(len(prompts))]
 
 
@@ -97,7 +110,7 @@ def _check(prompt: DecoderPrompt, low: int) -> None:
         )
 
 
-def _batch(prompts: list[DecoderPrompt], letterbox: Letterbox, device: torch.device) -> PromptBatch:
+def _batch(prompts: list[DecoderPrompt], place: Place, device: torch.device) -> PromptBatch:
     first = prompts[0]
     masks = None
     lead = (1, len(prompts))
@@ -106,20 +119,20 @@ def _batch(prompts: list[DecoderPrompt], letterbox: Letterbox, device: torch.dev
         masks = torch.stack([p.mask_logits for p in prompts if p.mask_logits is not None])[:, None]
     points = labels = boxes = None
     if len(first.point_labels):
-        points = letterbox.to_square(torch.stack([p.point_coords for p in prompts])) - 0.5
+        points = place.to_square(torch.stack([p.point_coords for p in prompts])) - 0.5
         points = points.reshape(*lead, -1, 2).to(device)
         labels = torch.stack([p.point_labels for p in prompts]).reshape(*lead, -1).to(device)
     if first.box is not None:
         corners = torch.stack([p.box.reshape(2, 2) for p in prompts if p.box is not None])
-        boxes = (letterbox.to_square(corners) - 0.5).reshape(*lead, 4).to(device)
+        boxes = (place.to_square(corners) - 0.5).reshape(*lead, 4).to(device)
     return PromptBatch(points, labels, boxes, None if masks is None else masks.to(device), lead[0])
 
 
-def _masks(logits: Float[Tensor, "k low low"], scores: Float[Tensor, "k"], letterbox: Letterbox) -> Masks:
+def _masks(logits: Float[Tensor, "k low low"], scores: Float[Tensor, "k"], place: Place) -> Masks:
     order = scores.argsort(descending=True, stable=True)
     low_res = logits[order]
     return Masks(
-        mask_logits=letterbox.to_photo(low_res),
+        mask_logits=place.to_photo(low_res),
         iou_predictions=scores[order].clamp(0, 1).cpu(),  # the head is linear and may leave [0, 1]
         low_res_logits=low_res.cpu(),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from sanerf_hq.choices import SEGMENTERS
 from sanerf_hq.errors import InputError
 from sanerf_hq.scene import Scene
 from sanerf_hq.segmenters.damaged import load_damaged
@@ -13,21 +15,18 @@ from sanerf_hq.segmenters.grabcut import GrabCut
 from sanerf_hq.segmenters.masks import MaskFolder, load_mask_folder, truth
 from sanerf_hq.segmenters.protocol import Segmenter
 from sanerf_hq.segmenters.sam import load_sam
+from sanerf_hq.segmenters.sam2 import load_sam2
 from sanerf_hq.segmenters.sam_hq import load_sam_hq
 
-CHOICES = {
-    "compact[:FOLDER]": "a small promptable model of our own, shipped in the package",
-    "grabcut": "colours alone, no weights: a baseline",
-    "sam[:base|large|huge|HUB_ID|FOLDER]": "Segment Anything",
-    "sam_hq[:base|large|huge|HUB_ID|FOLDER]": "Segment Anything in High Quality",
-    "masks:FOLDER": "your own mask images, one a view",
-    "truth": "the scene's own instance images, for measuring",
-    "damaged:SETTINGS": "the same with errors at set rates, such as damaged:wrong=0.4,wobble=3,seed=1",
+_PRETRAINED: dict[str, Callable[[str, str], Segmenter]] = {
+    "sam": load_sam,
+    "sam_hq": load_sam_hq,
+    "sam2": load_sam2,
 }
 
 
 def load_segmenter(spec: str, scene: Scene | None = None, device: str = "cpu") -> Segmenter | MaskFolder:
-    """What answers to a spec, one of :data:`CHOICES`.
+    """What answers to a spec, one of :data:`~sanerf_hq.choices.SEGMENTERS`.
 
     Args:
         spec: A kind and, after a colon, which weights or which folder.
@@ -43,13 +42,12 @@ def load_segmenter(spec: str, scene: Scene | None = None, device: str = "cpu") -
     kind, colon, where = spec.partition(":")
     if colon and not where:
         raise InputError(f"segmenter {spec!r} ends with a colon; say what comes after it, or leave it out")
-    if kind in ("compact", "sam", "sam_hq"):
-        checked = _checked_device(device)
-        if kind == "compact":
-            from sanerf_hq.segmenters.compact.segmenter import load_compact
+    if kind == "compact":
+        from sanerf_hq.segmenters.compact.segmenter import load_compact
 
-            return load_compact(where, checked)
-        return load_sam(where, checked) if kind == "sam" else load_sam_hq(where, checked)
+        return load_compact(where, _checked_device(device))
+    if kind in _PRETRAINED:
+        return _PRETRAINED[kind](where, _checked_device(device))
     if spec == "grabcut":
         return GrabCut()
     if spec == "truth":
@@ -58,7 +56,7 @@ def load_segmenter(spec: str, scene: Scene | None = None, device: str = "cpu") -
         return load_mask_folder(Path(where).expanduser(), _needed(scene, spec))
     if kind == "damaged" and where:
         return load_damaged(spec, _needed(scene, spec))
-    raise InputError(f"there is no segmenter {spec!r}; choose one of {', '.join(CHOICES)}")
+    raise InputError(f"there is no segmenter {spec!r}; choose one of {', '.join(SEGMENTERS)}")
 
 
 def _needed(scene: Scene | None, spec: str) -> Scene:

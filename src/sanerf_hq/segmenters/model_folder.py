@@ -12,16 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.segmenters.weights import Kind, published
+from sanerf_hq.segmenters.hub import CONFIG, fetched_folder, first_line, weight_files
+from sanerf_hq.segmenters.weights import KINDS, Kind, published
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     Model = TypeVar("Model", bound=PreTrainedModel)
 
-CONFIG = "config.json"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_SIZED = ("vision_config", "prompt_encoder_config")
+# The hub's weights of SAM 2 are the video model's, and so says their configuration; the image model is a
+# part of it.
+_TYPES: dict[Kind, tuple[str, ...]] = {
+    "sam": ("sam",),
+    "sam_hq": ("sam_hq",),
+    "sam2": ("sam2", "sam2_video"),
+}
+_SIDE = 1024  # where a configuration does not say
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class ModelFolder:
     def digest(self) -> str:
         """16 hexadecimal digits that stand for the bytes of the configuration and of the weights."""
         digest = hashlib.blake2b(digest_size=8)
-        for file in [self.path / CONFIG, *_weight_files(self.path)]:
+        for file in [self.path / CONFIG, *weight_files(self.path)]:
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "blake2b").digest())
         return digest.hexdigest()
@@ -65,7 +72,7 @@ def find_model_folder(kind: Kind, where: str) -> ModelFolder:
     if listed is None and Path(where).expanduser().is_dir():
         path = Path(where).expanduser()
     elif listed is not None or _HUB_ID.fullmatch(where):
-        path = _from_hub(listed.hub_id if listed else where, asked)
+        path = fetched_folder(listed.hub_id if listed else where, asked)
     else:
         raise InputError(f"segmenter {asked}: {where} is no folder and no hub id; check the path")
     return ModelFolder(path, asked, _checked_side(path, kind, asked))
@@ -91,7 +98,7 @@ def load_model(folder: ModelFolder, model_class: type[Model], device: str) -> Mo
     except Exception as error:  # whatever a broken file makes the library raise, the folder is at fault
         raise InputError(
             f"segmenter {folder.asked}: {folder.path} cannot be loaded "
-            f"({type(error).__name__}: {_first_line(error)}); get a whole copy of it"
+            f"({type(error).__name__}: {first_line(error)}); get a whole copy of it"
         ) from error
     model, report = loaded
     missing = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
@@ -129,50 +136,35 @@ def _checked_side(path: Path, kind: Kind, asked: str) -> int:
             f"{what} has no readable {CONFIG}; give a folder that save_pretrained wrote"
         ) from error
     found = config.get("model_type") if isinstance(config, dict) else None
-    if found != kind:
-        hint = f" (say {found}:… for it)" if found in ("sam", "sam_hq") else ""
+    if found not in _TYPES[kind]:
+        other = next((name for name in KINDS if found in _TYPES[name]), None)
+        hint = f" (say {other}:… for it)" if other else ""
         raise InputError(f"{what} holds a model of type {found!r}, not {kind!r}; choose another{hint}")
-    sides = [_part(config, part).get("image_size", 1024) for part in _SIZED]
-    if not isinstance(sides[0], int) or sides[0] < 1 or sides[0] != sides[1]:
+    sides = _sides(config, kind)
+    side = sides[0]
+    if not isinstance(side, int) or side < 1 or any(other != side for other in sides):
         raise InputError(f"{what} has no one square image_size in its {CONFIG}; choose another model")
-    if not _weight_files(path):
+    if not weight_files(path):
         raise InputError(f"{what} holds no .safetensors file; save the model with save_pretrained")
-    return sides[0]
+    return side
+
+
+def _sides(config: dict[str, Any], kind: Kind) -> list[object]:
+    """Every statement in a configuration of how large the square is, each of which has to be the same."""
+    vision = _part(config, "vision_config")
+    sides: list[object] = [_part(config, "prompt_encoder_config").get("image_size", _SIDE)]
+    if kind != "sam2":
+        return [*sides, vision.get("image_size", _SIDE)]
+    image = _part(vision, "backbone_config").get("image_size") or [_SIDE, _SIDE]
+    sides += image if isinstance(image, list) else [image]
+    maps = vision.get("backbone_feature_sizes") or [[_SIDE // scale] * 2 for scale in (4, 8, 16)]
+    try:
+        sides += [scale * n for scale, size in zip((4, 8, 16), maps, strict=True) for n in size]
+    except (TypeError, ValueError):
+        sides.append(None)
+    return sides
 
 
 def _part(config: dict[str, Any], name: str) -> dict[str, Any]:
     part = config.get(name)
     return part if isinstance(part, dict) else {}
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.safetensors"))
-
-
-def _from_hub(hub_id: str, asked: str) -> Path:
-    from huggingface_hub import is_offline_mode, snapshot_download
-
-    files = [CONFIG, "*.safetensors", "*.safetensors.index.json"]
-    try:
-        cached = Path(snapshot_download(hub_id, allow_patterns=files, local_files_only=True))
-        if (cached / CONFIG).is_file() and _weight_files(cached):
-            return cached
-    except Exception:  # not there, or broken: it is to be fetched, and that reports
-        pass
-    if is_offline_mode():
-        raise InputError(
-            f"segmenter {asked}: {hub_id} is not in the cache and HF_HUB_OFFLINE forbids to download it; "
-            "unset it, or give a folder with the weights"
-        )
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=files))
-    except Exception as error:  # the client raises its own, the network library's and the system's
-        raise InputError(
-            f"segmenter {asked}: {hub_id} is not in the cache and cannot be downloaded "
-            f"({_first_line(error)}); check the name and the network, or give a folder with the weights"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

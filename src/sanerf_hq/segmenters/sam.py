@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -20,40 +21,32 @@ IMAGE = "image"
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class Sam:
     """A :class:`~sanerf_hq.segmenters.protocol.Segmenter` on a loaded ``SamModel``.
 
     The embedding is the image encoder's output, ``image`` (D, g, g).
     """
 
-    def __init__(self, name: str, identity: str, side: int, model: SamModel) -> None:
-        self._name = name
-        self._identity = identity
-        self._side = side
-        self._model = model
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def identity(self) -> str:
-        return self._identity
+    name: str
+    identity: str
+    side: int
+    model: SamModel
 
     @torch.no_grad()
     def embed(self, image: UInt8[Tensor, "h w 3"], view: str = "") -> Embedding:
         height, width, _ = image.shape
-        letterbox = Letterbox(self._side, height, width)
-        pixels = letterbox.pixel_values(image).to(self._model.device)
-        return Embedding({IMAGE: self._model.get_image_embeddings(pixels)[0]}, height, width, view)
+        letterbox = Letterbox(self.side, height, width)
+        pixels = letterbox.pixel_values(image).to(self.model.device)
+        return Embedding({IMAGE: self.model.get_image_embeddings(pixels)[0]}, height, width, view)
 
     @torch.no_grad()
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
-        device = self._model.device
+        device = self.model.device
         image = embedding.tensors[IMAGE].to(device, torch.float32)[None]
 
         def decoder(batch: PromptBatch) -> LowResMasks:
-            answer = self._model(
+            answer = self.model(
                 image_embeddings=image.expand(batch.n_images, -1, -1, -1),
                 input_points=batch.input_points,
                 input_labels=batch.input_labels,
@@ -63,7 +56,7 @@ class Sam:
             )
             return LowResMasks(answer.pred_masks.flatten(0, 1), answer.iou_scores.flatten(0, 1))
 
-        letterbox = Letterbox(self._side, embedding.height, embedding.width)
+        letterbox = Letterbox(self.side, embedding.height, embedding.width)
         return decode_in_batches(prompts, letterbox, 4 * image.shape[-1], device, decoder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -21,6 +22,7 @@ EARLY = "early"
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class SamHQ:
     """A :class:`~sanerf_hq.segmenters.protocol.Segmenter` on a loaded ``SamHQModel``.
 
@@ -28,42 +30,33 @@ class SamHQ:
     block gave, ``early`` (g, g, vit_dim): the one of the intermediate embeddings that the decoder reads.
     """
 
-    def __init__(self, name: str, identity: str, side: int, model: SamHQModel) -> None:
-        self._name = name
-        self._identity = identity
-        self._side = side
-        self._model = model
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def identity(self) -> str:
-        return self._identity
+    name: str
+    identity: str
+    side: int
+    model: SamHQModel
 
     @torch.no_grad()
     def embed(self, image: UInt8[Tensor, "h w 3"], view: str = "") -> Embedding:
         height, width, _ = image.shape
-        letterbox = Letterbox(self._side, height, width)
-        pixels = letterbox.pixel_values(image).to(self._model.device)
-        final_map, early_maps = self._model.get_image_embeddings(pixels)
+        letterbox = Letterbox(self.side, height, width)
+        pixels = letterbox.pixel_values(image).to(self.model.device)
+        final_map, early_maps = self.model.get_image_embeddings(pixels)
         if not early_maps:
             raise ValueError(
-                f"{self._name} gives no intermediate embeddings: no block of it sees the whole image"
+                f"{self.name} gives no intermediate embeddings: no block of it sees the whole image"
             )
         return Embedding({IMAGE: final_map[0], EARLY: early_maps[0][0]}, height, width, view)
 
     @torch.no_grad()
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
         if EARLY not in embedding.tensors:  # the model would run without and give other masks, in silence
-            raise ValueError(f"{self._name} cannot decode an embedding without its tensor {EARLY!r}")
-        device = self._model.device
+            raise ValueError(f"{self.name} cannot decode an embedding without its tensor {EARLY!r}")
+        device = self.model.device
         image = embedding.tensors[IMAGE].to(device, torch.float32)[None]
         early = embedding.tensors[EARLY].to(device, torch.float32)[None]
 
         def decoder(batch: PromptBatch) -> LowResMasks:
-            answer = self._model(
+            answer = self.model(
                 image_embeddings=image.expand(batch.n_images, -1, -1, -1),
                 intermediate_embeddings=[early.expand(batch.n_images, -1, -1, -1)],
                 input_points=batch.input_points,
@@ -76,7 +69,7 @@ class SamHQ:
             # The model sorts SAM's masks by score and adds the HQ token's to each: the first is the mask.
             return LowResMasks(answer.pred_masks.flatten(0, 1)[:, :1], answer.iou_scores.flatten(0, 1)[:, :1])
 
-        letterbox = Letterbox(self._side, embedding.height, embedding.width)
+        letterbox = Letterbox(self.side, embedding.height, embedding.width)
         return decode_in_batches(prompts, letterbox, 4 * image.shape[-1], device, decoder)
 
 

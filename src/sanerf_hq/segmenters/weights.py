@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-Kind = Literal["sam", "sam_hq"]
+Kind = Literal["sam", "sam_hq", "sam2"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Weights:
         size: Short name of the size; ``kind:size`` asks for it, ``kind`` alone for the first of its kind.
         hub_id: Where they are published.
         licence: SPDX identifier.
-        megabytes: What is downloaded, about.
+        megabytes: What is downloaded, about, in 10^6 bytes.
     """
 
     kind: Kind
@@ -26,14 +27,23 @@ class Weights:
     licence: str
     megabytes: int
 
+    @property
+    def spec(self) -> str:
+        """As ``--segmenter`` takes it."""
+        return f"{self.kind}:{self.size}"
+
 
 WEIGHTS = (
     Weights("sam", "base", "facebook/sam-vit-base", "Apache-2.0", 375),
     Weights("sam", "large", "facebook/sam-vit-large", "Apache-2.0", 1250),
     Weights("sam", "huge", "facebook/sam-vit-huge", "Apache-2.0", 2560),
-    Weights("sam_hq", "base", "syscv-community/sam-hq-vit-base", "Apache-2.0", 380),
-    Weights("sam_hq", "large", "syscv-community/sam-hq-vit-large", "Apache-2.0", 1260),
+    Weights("sam_hq", "base", "syscv-community/sam-hq-vit-base", "Apache-2.0", 379),
+    Weights("sam_hq", "large", "syscv-community/sam-hq-vit-large", "Apache-2.0", 1255),
     Weights("sam_hq", "huge", "syscv-community/sam-hq-vit-huge", "Apache-2.0", 2570),
+    Weights("sam2", "tiny", "facebook/sam2.1-hiera-tiny", "Apache-2.0", 156),
+    Weights("sam2", "small", "facebook/sam2.1-hiera-small", "Apache-2.0", 184),
+    Weights("sam2", "base-plus", "facebook/sam2.1-hiera-base-plus", "Apache-2.0", 323),
+    Weights("sam2", "large", "facebook/sam2.1-hiera-large", "Apache-2.0", 898),
 )
 
 

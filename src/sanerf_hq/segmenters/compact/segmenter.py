@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -23,47 +24,37 @@ IMAGE, FINE, FINEST = "image", "fine", "finest"
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class Compact:
     """A :class:`~sanerf_hq.segmenters.protocol.Segmenter` on a :class:`CompactModel`.
 
     The embedding is ``image`` (64, 48, 48) and the skips ``fine`` (16, 96, 96) and ``finest`` (4, 192, 192):
-    0.9 MB in half precision. A lone click gets three candidates, any other prompt one.
+    0.9 MB in half precision. A lone click gets three candidates, any other prompt one; with ``single`` a lone
+    click gets one as well.
     """
 
-    def __init__(
-        self, name: str, identity: str, model: CompactModel, device: str = "cpu", single: bool = False
-    ) -> None:
-        """With ``single`` a lone click gets one candidate as well."""
-        self._name = name
-        self._identity = identity
-        self._model = model.to(device)
-        self._device = torch.device(device)
-        self._single = single
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def identity(self) -> str:
-        return self._identity
+    name: str
+    identity: str
+    model: CompactModel
+    device: str = "cpu"
+    single: bool = False
 
     def with_single_mask(self) -> Compact:
         """The same model, which answers a lone click by one mask too."""
-        return Compact(self._name, self._identity, self._model, str(self._device), single=True)
+        return replace(self, single=True)
 
     @torch.no_grad()
     def embed(self, image: UInt8[Tensor, "h w 3"], view: str = "") -> Embedding:
         height, width, _ = image.shape
-        letterbox = Letterbox(self._model.config.side, height, width)
-        features = self._model.encode(letterbox.pixel_values(image).to(self._device))
+        letterbox = Letterbox(self.model.config.side, height, width)
+        features = self.model.encode(letterbox.pixel_values(image).to(self.device))
         tensors = {IMAGE: features.image[0], FINE: features.fine[0], FINEST: features.finest[0]}
         return Embedding({name: t.contiguous() for name, t in tensors.items()}, height, width, view)
 
     @torch.no_grad()
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
         features = Features(
-            *(embedding.tensors[name].to(self._device, torch.float32)[None] for name in (IMAGE, FINE, FINEST))
+            *(embedding.tensors[name].to(self.device, torch.float32)[None] for name in (IMAGE, FINE, FINEST))
         )
 
         def decoder(batch: PromptBatch) -> LowResMasks:
@@ -75,12 +66,14 @@ class Compact:
                 points, labels = points.flatten(0, 1) + 0.5, labels.flatten(0, 1)
             boxes = None if boxes is None else boxes.flatten(0, 1) + 0.5
             lone = boxes is None and batch.input_masks is None and points is not None and points.shape[1] == 1
-            which = THREE if lone and not self._single else SINGLE
-            answer = self._model.decode(features, points, labels, boxes, batch.input_masks, which)
+            which = THREE if lone and not self.single else SINGLE
+            answer = self.model.decode(features, points, labels, boxes, batch.input_masks, which)
             return LowResMasks(answer.logits, answer.ious)
 
-        letterbox = Letterbox(self._model.config.side, embedding.height, embedding.width)
-        return decode_in_batches(prompts, letterbox, self._model.config.side // 2, self._device, decoder)
+        letterbox = Letterbox(self.model.config.side, embedding.height, embedding.width)
+        return decode_in_batches(
+            prompts, letterbox, self.model.config.side // 2, torch.device(self.device), decoder
+        )
 
 
 def load_compact(where: str = "", device: str = "cpu") -> Compact:
@@ -105,4 +98,4 @@ def load_compact(where: str = "", device: str = "cpu") -> Compact:
             f"segmenter {asked}: {folder} holds no compact model that can be loaded ({reason}); "
             "give a folder that tools/train_compact.py exported"
         ) from error
-    return Compact(asked, f"compact-{identity.hexdigest()}", model, device)
+    return Compact(asked, f"compact-{identity.hexdigest()}", model.to(device), device)
