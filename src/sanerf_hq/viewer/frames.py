@@ -32,6 +32,7 @@ class Frame:
         rgb: Colour in [0, 1].
         depth: z-depth in scene units; NaN where there is no surface.
         surfaces: The samples of its rays, row by row.
+        is_first: Whether it is the first after a move.
         is_final: Whether none finer follows.
         seconds: From the move to this picture.
     """
@@ -41,6 +42,7 @@ class Frame:
     rgb: Float[Tensor, "h w 3"]
     depth: Float[Tensor, "h w"]
     surfaces: SurfaceSamples
+    is_first: bool
     is_final: bool
     seconds: float
 
@@ -96,9 +98,10 @@ class Painter:
             camera = viewpoint.camera(rung, rows)
             rendered, surfaces = self._render(field, camera, check)
             self._measure(rung * rows, time.monotonic() - began)
-            last = number + 1 == len(rungs)
+            first, last = number == 0, number + 1 == len(rungs)
             seconds = time.monotonic() - started
-            show(Frame(viewpoint, camera, rendered[..., :3], rendered[..., 3], surfaces, last, seconds))
+            rgb, depth = rendered[..., :3], rendered[..., 3]
+            show(Frame(viewpoint, camera, rgb, depth, surfaces, first, last, seconds))
 
     def _render(
         self, field: RadianceField, camera: Camera, check: ProgressCallback

@@ -8,13 +8,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.features import EmbeddingCache
 from sanerf_hq.masks import DECODE_PRESETS, MaskSet, Polls, Survey, begin_survey, mask_set
 from sanerf_hq.objects import OBJECT_PRESETS, ObjectField, Preview, preview_of, train_object_field
 from sanerf_hq.radiance import RadianceField, load_view_samples
 from sanerf_hq.runs import Progress, ProgressCallback, Run, quiet
+from sanerf_hq.scene import read_image
 from sanerf_hq.segmenters import MaskFolder, Segmenter, load_segmenter
 from sanerf_hq.viewer.combine import combined
 from sanerf_hq.viewer.state import ObjectState, Part
@@ -95,6 +98,19 @@ class Workshop:
             self._segmenters[spec] = load_segmenter(spec, self.home.scene, self.device)
         return self._segmenters[spec]
 
+    def encode_views(self, spec: str) -> None:
+        """Encode the training views ahead of the first prompt; what is kept in the run is not made anew.
+
+        Raises:
+            InputError: As for :meth:`segmenter`; or a photo cannot be read.
+        """
+        segmenter = self.segmenter(spec)
+        if isinstance(segmenter, MaskFolder) or DECODE_PRESETS[self.preset].segment_on != "photo":
+            return
+        cache = EmbeddingCache(self.home.run.features, segmenter)
+        for view in self.home.views:
+            cache.get(view.name, partial(read_image, view, self.home.width))
+
     def segment(
         self,
         request: Request,
@@ -142,9 +158,7 @@ class Workshop:
             raise InputError("nothing is prompted; click on an object")
         return whole
 
-    def _part_masks(
-        self, spec: str, part: Part, views: int | None, progress: ProgressCallback
-    ) -> MaskSet:
+    def _part_masks(self, spec: str, part: Part, views: int | None, progress: ProgressCallback) -> MaskSet:
         segmenter = self.segmenter(spec)
         key = spec, replace(part, operation="new")
         survey = self._surveys.pop(key, None)  # one that is stopped half-way is not used again
