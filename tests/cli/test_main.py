@@ -42,7 +42,9 @@ def test_help_names_every_option(verb: str, options: list[str], capsys: pytest.C
 def test_help_lists_the_verbs_and_so_does_no_word_at_all(capsys: pytest.CaptureFixture[str]):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert "{demo,capture,train,segment,view,render,export,export-scene,report,apply,eval,bench,doctor}" in shown
+    assert (
+        "{demo,capture,train,segment,view,render,export,export-scene,report,apply,eval,bench,doctor}" in shown
+    )
     assert main([]) == 0
     assert capsys.readouterr().out == shown
 

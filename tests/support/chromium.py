@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over its own debugging protocol: no driver to download, no library but websockets."""
+"""A headless Chromium, driven over its own debugging protocol: no driver to download."""
 
 from __future__ import annotations
 

@@ -73,10 +73,11 @@ class View:
         print("Ctrl-C ends it", flush=True)
         try:
             wait_for_ever()
-        except KeyboardInterrupt:
-            return 0
+        except KeyboardInterrupt:  # the way to end it, so no error
+            print("ended")
         finally:
             app.stop()
+        return 0
 
 
 def make_gate(host: str, token: str | None) -> Gate:

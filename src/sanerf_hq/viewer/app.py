@@ -110,6 +110,8 @@ class App:
             key, session = self._live.pop(client.client_id, ("", None))
             if session is None:
                 return
+            if isinstance(session.screen, Page):
+                session.screen.close()
             session.pause()
             session.screen = Nobody()
             self._waiting[key] = session

@@ -66,7 +66,7 @@ class Gate:
         if self.token is None and name not in LOCAL_NAMES | {self.host.strip("[]")}:
             return Refusal(http.HTTPStatus.FORBIDDEN, f"this viewer is not at {name!r}; open it at localhost")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.casefold() != addressed.casefold():
+        if origin is not None and _netloc(origin) != addressed.casefold():
             return Refusal(http.HTTPStatus.FORBIDDEN, "pages of other sites may not use this viewer")
         if self.token is None:
             return None
@@ -121,6 +121,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.casefold()
+    except ValueError:
+        return ""
 
 
 def _hostname(netloc: str) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import viser
 from jaxtyping import Float, UInt8
@@ -34,6 +38,7 @@ class Page:
         self.window = Window(client, session.workshop.field)
         self.files = Files(session, client.send_file_download)
         self._deaf_until = 0.0
+        self._events = ThreadPoolExecutor(1, "page")
         self._status = client.gui.add_markdown("starting")
         self._bar = client.gui.add_progress_bar(0.0, visible=False, animated=True)
         self._cancel = client.gui.add_button("Stop", visible=False, icon=viser.Icon.PLAYER_STOP)
@@ -105,6 +110,22 @@ class Page:
         self.window.show_frusta(self.show.frusta and not self.paint.is_painting, at)
         self.paint.moved(at)
 
+    def close(self) -> None:
+        """The browser is gone."""
+        self._events.shutdown(wait=False, cancel_futures=True)
+
+    def _later(self, act: Callable[[], None]) -> None:
+        """Do it off the connection's thread, in the order in which things came."""
+
+        def work() -> None:
+            try:
+                act()
+            except Exception:
+                LOG.exception("an event of the page's failed")
+
+        with contextlib.suppress(RuntimeError):  # the page was closed in the meantime
+            self._events.submit(work)
+
     def _frustum_clicked(self, view: View) -> None:
         self._deaf_until = time.monotonic() + DEAF_SECONDS
         self.fly_to(view)
@@ -118,26 +139,29 @@ class Page:
 
         async def clicked(event: viser.SceneClickEvent) -> None:
             if self.paint.is_painting:
-                self.paint.clicked(event.screen_pos)
+                self._later(lambda: self.paint.clicked(event.screen_pos))
             elif time.monotonic() >= self._deaf_until:
-                session.clicked(event.screen_pos, event.modifier is None)
+                self._later(lambda: session.clicked(event.screen_pos, event.modifier is None))
 
         async def boxed(event: viser.SceneRectSelectEvent) -> None:
             if not self.paint.is_painting:
-                session.boxed(event.screen_min, event.screen_max)
+                self._later(lambda: session.boxed(event.screen_min, event.screen_max))
 
         client.camera.on_update(moved)
-        client.scene.on_click()(clicked)
-        client.scene.on_click(modifier="shift")(clicked)
-        client.scene.on_rect_select(modifier="cmd/ctrl")(boxed)
-        self.objects.on_drag_mode(
-            lambda: client.scene.on_rect_select()(boxed),
-            lambda: self._only_with_ctrl(boxed),
-        )
+        # Coroutines are welcome here too, though viser's types do not say so.
+        scene: Any = client.scene
+        scene.on_click()(clicked)
+        scene.on_click(modifier="shift")(clicked)
+        scene.on_rect_select(modifier="cmd/ctrl")(boxed)
 
-    def _only_with_ctrl(self, boxed: object) -> None:
-        self.client.scene.remove_rect_select_callback("all")
-        self.client.scene.on_rect_select(modifier="cmd/ctrl")(boxed)  # pyright: ignore[reportArgumentType]
+        def drag_draws(box: bool) -> None:
+            if box:
+                scene.on_rect_select()(boxed)
+            else:
+                scene.remove_rect_select_callback("all")
+                scene.on_rect_select(modifier="cmd/ctrl")(boxed)
+
+        self.objects.on_drag_mode(drag_draws)
 
     def _add_keys(self) -> None:
         session = self.session

@@ -105,7 +105,7 @@ def near_line(places: Sequence[Place], radius: float, height: int, width: int) -
     """Pixels whose middle lies within ``radius`` of a line through some places; of one place, a disc."""
     middles = _middles(height, width)
     near = torch.zeros(height, width, dtype=torch.bool)
-    points = [torch.tensor(place) for place in places]
+    points = [torch.tensor(place, dtype=torch.float32) for place in places]
     for start, end in zip(points, points[1:] or points, strict=False):
         along = end - start
         share = ((middles - start) @ along / (along @ along).clamp_min(1e-9)).clamp(0, 1)

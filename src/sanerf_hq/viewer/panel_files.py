@@ -25,7 +25,7 @@ class FilesPanel:
         gui.add_button("Save", icon=viser.Icon.DEVICE_FLOPPY).on_click(
             lambda _: files.save(self._name.value, bool(self._replace.value))
         )
-        self._object = gui.add_dropdown("Export", (ALL,))
+        self._object: viser.GuiDropdownHandle[str] = gui.add_dropdown("Export", [ALL, *self._objects()])
         for kind in get_args(Kind):
             gui.add_button(f"Export {kind}").on_click(lambda _, kind=kind: self._export(kind))
 
@@ -38,10 +38,13 @@ class FilesPanel:
             self._known.value = self._session.name
             if self._name.value != self._session.name:
                 self._name.value = self._session.name
-        outcome = self._session.outcome
-        objects = (ALL, *(outcome.names if outcome is not None else ()))
+        objects = (ALL, *self._objects())
         if self._object.options != objects:
             self._object.options = objects
+
+    def _objects(self) -> tuple[str, ...]:
+        outcome = self._session.outcome
+        return outcome.names if outcome is not None else ()
 
     def _open(self) -> None:
         if self._known.value != NONE:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import viser
+from viser import GuiInputHandle
 
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.state import ObjectState
 
+Value = TypeVar("Value")
 SEGMENTERS = ("compact", "grabcut", "truth")
 PARTS = ("new", "add", "subtract", "intersect")
 
@@ -21,7 +24,8 @@ class ObjectsPanel:
     def __init__(self, gui: viser.GuiApi, session: Session) -> None:
         self._session = session
         self._list = gui.add_html("")
-        self._active = gui.add_dropdown("Object", ("object 1",), hint="Where clicks go")
+        names: tuple[str, ...] = tuple(one.name for one in session.state.objects)
+        self._active = gui.add_dropdown("Object", names, hint="Where clicks go")
         self._name = gui.add_text("Name", "object 1")
         self._colour = gui.add_rgb("Colour", (86, 180, 233))
         self._visible = gui.add_checkbox("Shown", True)
@@ -39,9 +43,9 @@ class ObjectsPanel:
         self._go = gui.add_button("Refine", hint="Go on where it was stopped")
         self._listen()
 
-    def on_drag_mode(self, box: Callable[[], object], orbit: Callable[[], object]) -> None:
-        """What is done when dragging means another thing."""
-        self._drag.on_update(lambda _: box() if self._drag.value else orbit())
+    def on_drag_mode(self, draws: Callable[[bool], None]) -> None:
+        """What is done when dragging is to draw boxes, or no longer."""
+        self._drag.on_update(lambda _: draws(bool(self._drag.value)))
 
     def refresh(self) -> None:
         """Show the state."""
@@ -52,20 +56,14 @@ class ObjectsPanel:
         names = tuple(one.name for one in state.objects)
         if self._active.options != names:
             self._active.options = names
-        wanted = (
-            (self._active, state.current.name),
-            (self._name, state.current.name),
-            (self._colour, state.current.colour),
-            (self._visible, state.current.visible),
-            (self._threshold, session.look.threshold),
-        )
-        for handle, value in wanted:
-            if handle.value != value:
-                handle.value = value
+        put(self._active, state.current.name)
+        put(self._name, state.current.name)
+        put(self._colour, state.current.colour)
+        put(self._visible, state.current.visible)
+        put(self._threshold, session.look.threshold)
         if session.segmenter not in self._segmenter.options:
             self._segmenter.options = (*self._segmenter.options, session.segmenter)
-        if self._segmenter.value != session.segmenter:
-            self._segmenter.value = session.segmenter
+        put(self._segmenter, session.segmenter)
 
     def _listen(self) -> None:
         # A value that the program sets is no event: what it sets equals the state, and the state turns only
@@ -105,6 +103,12 @@ class ObjectsPanel:
         self._segmenter.on_update(lambda _: session.chose(self._segmenter.value))
         self._threshold.on_update(looked)
         self._go.on_click(lambda _: session.refine())
+
+
+def put(handle: GuiInputHandle[Value], value: Value) -> None:
+    """Show a value, where another one is shown."""
+    if handle.value != value:
+        handle.value = value
 
 
 def _row(one: ObjectState, active: bool) -> str:

@@ -63,15 +63,16 @@ class PaintPanel:
 
     def clicked(self, xy: Place) -> None:
         """A click paints a dab, or sets a corner."""
-        with self._lock:
-            place = self._place(xy)
-            if self._canvas is None or place is None:
-                return
-            if self._tool_name == "polygon":
-                self._canvas = self._canvas.cornered(place)
-            else:
-                self._canvas = self._canvas.stroked([place], float(self._radius.value), self._painting())
-            self._draw()
+        self._guarded(lambda: self._dab(xy), draw=True)
+
+    def _dab(self, xy: Place) -> None:
+        place = self._place(xy)
+        if self._canvas is None or place is None:
+            return
+        if self._tool_name == "polygon":
+            self._canvas = self._canvas.cornered(place)
+        else:
+            self._canvas = self._canvas.stroked([place], float(self._radius.value), self._painting())
 
     def _painting(self) -> int:
         """The id that is painted with."""

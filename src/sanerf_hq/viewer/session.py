@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -51,6 +51,7 @@ class Status:
     is_error: bool = False
 
 
+@runtime_checkable
 class Screen(Protocol):
     """What a session tells its page; called from its threads."""
 

@@ -20,7 +20,7 @@ from sanerf_hq.runs import Progress, ProgressCallback, Run, quiet
 from sanerf_hq.scene import read_image
 from sanerf_hq.segmenters import MaskFolder, Segmenter, load_segmenter
 from sanerf_hq.viewer.combine import combined
-from sanerf_hq.viewer.state import ObjectState, Part
+from sanerf_hq.viewer.state import ObjectState, Operation, Part
 
 WORK = "work"
 KEPT_PARTS = 32
@@ -151,7 +151,9 @@ class Workshop:
         """All objects' masks, of so many views each (None: of all that show them)."""
         whole: MaskSet | None = None
         for name, parts in request.objects:
-            found = [(p.operation, self._part_masks(request.segmenter, p, views, progress)) for p in parts]
+            found: list[tuple[Operation, MaskSet]] = [
+                (p.operation, self._part_masks(request.segmenter, p, views, progress)) for p in parts
+            ]
             one = combined(name, found)
             whole = one if whole is None else whole.joined(one)
         if whole is None:
