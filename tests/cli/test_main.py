@@ -30,6 +30,8 @@ from support.scene_files import write_scene
         ("eval", ["RUN", "--device"]),
         ("demo", ["--out", "--device"]),
         ("render", ["RUN", "--view", "--out", "--what", "--width", "--device"]),
+        ("view", ["RUN", "--host", "--port", "--token", "--segmenter", "--preset", "--device"]),
+        ("train", ["--view", "--view-port"]),
         ("doctor", ["--help"]),
     ],
 )
@@ -135,6 +137,22 @@ def test_render_refuses_what_is_no_run_or_no_picture(tmp_path: Path, capsys: pyt
     assert "let it end with .png" in refused(words, capsys)
     assert "--width is -3" in refused(["render", str(tmp_path), *where, "--width", "-3"], capsys)
     assert not picture.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--port", "70000"], "--port is 70000"),
+        (["--token", "sesame42"], "--token is for other addresses than 127.0.0.1"),
+        (["--host", "0.0.0.0", "--token", "short"], "--token must be 8 or more"),
+        ([], "no run"),
+    ],
+)
+def test_view_refuses_what_it_cannot_open(
+    options: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    pytest.importorskip("viser", reason="needs the extra ui")
+    assert sentence in refused(["view", str(tmp_path), *options], capsys)
 
 
 @pytest.mark.parametrize("stop", [Cancelled(), KeyboardInterrupt()])

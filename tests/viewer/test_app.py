@@ -11,20 +11,15 @@ from http import HTTPStatus
 
 import msgspec.msgpack
 import pytest
-import viser
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.viewer.app import App
 from sanerf_hq.viewer.gate import Gate
 from sanerf_hq.viewer.serving import start_server
-from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.workshop import Workshop
-from support.balls import CENTERS, ball_camera
 from support.chromium import until
-from support.recorder import CANVAS
+from support.viewer_client import CLIENTS, Client
 
 
 @pytest.fixture
@@ -32,49 +27,10 @@ def app(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     monkeypatch.setattr("sanerf_hq.viewer.app.ANSWER_SECONDS", 0.2)  # nobody answers for a local storage
     started = App(workshop, Gate.at("127.0.0.1"), 0, "truth")
     yield started
+    for client in CLIENTS:
+        client.socket.close()
+    CLIENTS.clear()
     started.stop()
-
-
-class Client:
-    """A connection that sends what a browser would."""
-
-    def __init__(self, port: int, headers: dict[str, str] | None = None) -> None:
-        self.socket: ClientConnection = connect(
-            f"ws://127.0.0.1:{port}",
-            subprotocols=[Subprotocol(f"viser-v{viser.__version__}")],
-            additional_headers=headers,
-            max_size=None,
-        )
-
-    def send(self, kind: str, **fields: object) -> None:
-        self.socket.send(msgspec.msgpack.encode({"type": kind, **fields}))
-
-    def look(self, index: int = 3) -> None:
-        point = Viewpoint.of_camera(ball_camera(index), 3.0)
-        self.send(
-            "ViewerCameraMessage",
-            wxyz=point.wxyz,
-            position=point.position,
-            fov=point.fov,
-            image_width=CANVAS[0],
-            image_height=CANVAS[1],
-            near=0.01,
-            far=1000.0,
-            look_at=point.look_at,
-            up_direction=point.up,
-        )
-
-    def click(self, number: int, modifier: str | None = None) -> None:
-        window = Viewpoint.of_camera(ball_camera(3), 3.0).camera(*CANVAS)
-        x, y = window.project(CENTERS[number - 1 : number]).xy[0].tolist()
-        self.send(
-            "ScenePointerMessage",
-            event_type="click",
-            ray_origin=(0, 0, 0),
-            ray_direction=(0, 0, 1),
-            screen_pos=((x / CANVAS[0], y / CANVAS[1]),),
-            modifier=modifier,
-        )
 
 
 def joined(app: App, count: int = 1) -> list[Client]:

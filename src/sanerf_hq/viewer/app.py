@@ -24,7 +24,7 @@ from sanerf_hq.viewer.pointing import reach
 from sanerf_hq.viewer.serving import start_server
 from sanerf_hq.viewer.session import Session, Status
 from sanerf_hq.viewer.viewpoint import Viewpoint
-from sanerf_hq.viewer.window import thumbnails
+from sanerf_hq.viewer.window import set_up, thumbnails
 from sanerf_hq.viewer.workshop import Workshop
 
 LOG = logging.getLogger(__name__)
@@ -57,13 +57,13 @@ class App:
             InputError: The address or port cannot be used.
         """
         self.workshop, self._segmenter = workshop, segmenter
-        self._shown = thumbnails(workshop.home, reach(workshop.field))
+        self._shown = thumbnails(workshop.home.views, reach(workshop.field))
         self._lock = threading.Lock()
         self._live: dict[int, tuple[str, Session]] = {}
         self._waiting: OrderedDict[str, Session] = OrderedDict()
         self.server = start_server(gate, port, f"sanerf · {workshop.home.scene.name}")
         self.url = gate.url(self.server.get_port())
-        prepare(self.server, workshop)
+        set_up(self.server, workshop.home.cameras)
         self.server.on_client_connect(self._connected)
         self.server.on_client_disconnect(self._disconnected)
 
@@ -118,15 +118,6 @@ class App:
             ended = [self._waiting.popitem(last=False)[1] for _ in range(len(self._waiting) - KEPT_SESSIONS)]
         for one in ended:
             one.close()
-
-
-def prepare(server: viser.ViserServer, workshop: Workshop) -> None:
-    """What all browsers of a run have in common."""
-    ups = [-camera.camtoworld[:3, 1] for camera in workshop.home.cameras]
-    x, y, z = (sum(up[axis].item() for up in ups) / len(ups) for axis in range(3))
-    server.scene.set_up_direction((x, y, z))
-    server.gui.main_panel.dock_right()
-    server.gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
 
 
 def stored_keys(client: viser.ClientHandle) -> list[str]:

@@ -21,7 +21,7 @@ from sanerf_hq.viewer.panel_files import FilesPanel
 from sanerf_hq.viewer.panel_objects import ObjectsPanel
 from sanerf_hq.viewer.panel_paint import PaintPanel
 from sanerf_hq.viewer.panel_show import ShowPanel
-from sanerf_hq.viewer.pointing import view_at
+from sanerf_hq.viewer.pointing import reach, view_at
 from sanerf_hq.viewer.session import Session, Status
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.window import Thumbnail, Window
@@ -35,7 +35,7 @@ class Page:
 
     def __init__(self, client: viser.ClientHandle, session: Session, shown: tuple[Thumbnail, ...]) -> None:
         self.client, self.session = client, session
-        self.window = Window(client, session.workshop.field)
+        self.window = Window(client, reach(session.workshop.field))
         self.files = Files(session, client.send_file_download)
         self._deaf_until = 0.0
         self._events = ThreadPoolExecutor(1, "page")

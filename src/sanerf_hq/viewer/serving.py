@@ -8,7 +8,9 @@ that name stands for a function that puts ours before both; a server that did no
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
+import io
 import logging
 import socket
 import threading
@@ -54,7 +56,8 @@ def start_server(gate: Gate, port: int, label: str) -> viser.ViserServer:
     with _starting:
         websocket_server.serve = serve  # pyright: ignore[reportAttributeAccessIssue]
         try:
-            server = viser.ViserServer(host=gate.host, port=port, label=label, verbose=False)
+            with contextlib.redirect_stdout(io.StringIO()):  # it prints an address that lacks the token
+                server = viser.ViserServer(host=gate.host, port=port, label=label, verbose=False)
         finally:
             websocket_server.serve = real
     if not guarded:

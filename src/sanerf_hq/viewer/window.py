@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.radiance import Home, RadianceField
+from sanerf_hq.geometry import Camera
 from sanerf_hq.scene import View, read_image
 from sanerf_hq.viewer.crop import CropBox
-from sanerf_hq.viewer.pointing import reach
 from sanerf_hq.viewer.state import ObjectState
 from sanerf_hq.viewer.viewpoint import Viewpoint
 
@@ -36,9 +35,14 @@ class Thumbnail:
     image: UInt8[np.ndarray, "h w 3"]
 
 
-def thumbnails(home: Home, distance: float) -> tuple[Thumbnail, ...]:
-    """Of the training views, or of so many of them as a page can show."""
-    views = home.views[:: 1 + len(home.views) // MOST_FRUSTA]
+def thumbnails(views: Sequence[View], distance: float) -> tuple[Thumbnail, ...]:
+    """Of some views, or of so many of them as a page can show.
+
+    Args:
+        views: The views.
+        distance: How far off they look at something, scene units.
+    """
+    views = views[:: 1 + len(views) // MOST_FRUSTA]
     found = []
     for view in views:
         camera = view.camera
@@ -48,12 +52,21 @@ def thumbnails(home: Home, distance: float) -> tuple[Thumbnail, ...]:
     return tuple(found)
 
 
+def set_up(server: viser.ViserServer, cameras: Sequence[Camera]) -> None:
+    """What all browsers have in common: which way is up, and how the panel looks."""
+    ups = torch.stack([-camera.camtoworld[:3, 1] for camera in cameras])
+    x, y, z = ups.mean(0).tolist()
+    server.scene.set_up_direction((x, y, z))
+    server.gui.main_panel.dock_right()
+    server.gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
+
+
 class Window:
     """One browser's picture and camera."""
 
-    def __init__(self, client: viser.ClientHandle, field: RadianceField) -> None:
-        self.client, self.field = client, field
-        self.distance = reach(field)
+    def __init__(self, client: viser.ClientHandle, distance: float) -> None:
+        """Prepare it; ``distance`` is how far off the scene's cameras look at something, scene units."""
+        self.client, self.distance = client, distance
         self._frusta: dict[str, viser.CameraFrustumHandle] = {}
         self._marks: list[viser.IcosphereHandle] = []
         self._crop: viser.BoxHandle | None = None
