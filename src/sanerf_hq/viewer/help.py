@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 ROWS = (
-    ("drag", "orbit"),
-    ("right drag, or arrow keys", "move sideways"),
+    ("drag, arrow keys", "orbit"),
+    ("right drag", "move sideways"),
     ("wheel", "nearer, farther"),
     ("W A S D, Q E", "walk, sink, rise"),
     ("click", "this is the object"),

@@ -176,4 +176,4 @@ class Page:
         )
         for label, key, act in keys:
             command = self.client.gui.add_command(label, hotkey=key)  # pyright: ignore[reportArgumentType]
-            command.on_trigger(lambda _, act=act: act())
+            command.on_trigger(lambda _, act=act: self._later(act))
