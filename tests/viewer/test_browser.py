@@ -28,6 +28,7 @@ BOOKS_PLACE = (187, 97)
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),  # a minute or two where nothing else runs
     pytest.mark.skipif(
         PROGRAM is None, reason="needs a browser; install chromium (apt-get install chromium)"
     ),

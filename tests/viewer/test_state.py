@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, SpacePrompt
-from sanerf_hq.viewer.state import Box, Click, History, Picture, SessionState
+from sanerf_hq.viewer.state import SPACE, Box, Click, History, Picture, SessionState
 from sanerf_hq.viewer.viewpoint import Viewpoint
 
 VIEW = Picture("images/3.png", None, 64, 48)
@@ -30,6 +30,12 @@ def test_a_negative_click_in_a_picture_without_a_positive_one_goes_along_in_spac
     first, second = SessionState().with_click(ON).with_click(aside).current.parts[0].prompts()
     assert first == PointPrompt("images/3.png", [(10, 11)])
     assert second == SpacePrompt([(0.1, 0.2, 0.3)], [(7.0, 8.0, 9.0)])
+
+
+def test_points_in_space_stay_points_in_space():
+    points = [Click(SPACE, (0, 0), True, (1.0, 2.0, 3.0)), Click(SPACE, (0, 0), False, (4.0, 5.0, 6.0))]
+    state = SessionState().with_click(points[0]).with_click(points[1])
+    assert state.current.parts[0].prompts() == [SpacePrompt([(1, 2, 3)], [(4, 5, 6)])]
 
 
 def test_a_first_click_beside_the_object_is_refused():

@@ -79,6 +79,7 @@ class Painter:
         size: tuple[int, int],
         show: Callable[[Frame], None],
         check: ProgressCallback,
+        least: int = 0,
     ) -> None:
         """Show a viewpoint, each picture finer than the one before.
 
@@ -88,10 +89,11 @@ class Painter:
             size: Width and height of the last picture, pixels.
             show: Called with each picture.
             check: Called between parts of a picture; may raise Cancelled.
+            least: Pictures less wide than this are left out, but for the last.
         """
         started = time.monotonic()
         width, height = size
-        rungs = ladder(width, height, self.pace)
+        rungs = [rung for rung in ladder(width, height, self.pace) if rung >= min(least, width)]
         for number, rung in enumerate(rungs):
             rows = max(1, round(height * rung / width))
             began = time.monotonic()

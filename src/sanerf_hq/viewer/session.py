@@ -10,6 +10,7 @@ import logging
 import shutil
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from sanerf_hq.viewer.overlay import Look, picture_of
 from sanerf_hq.viewer.pointing import Pointing, frame_size
 from sanerf_hq.viewer.state import History, Operation, SessionState
 from sanerf_hq.viewer.viewpoint import Viewpoint
+from sanerf_hq.viewer.warp import warped
 from sanerf_hq.viewer.worker import Ticket, Worker
 from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
 
@@ -79,6 +81,7 @@ class Session:
         self.crop: CropBox | None = None
         self.outcome: Outcome | None = None
         self.frame: Frame | None = None
+        self._sharp: Frame | None = None
         self.times: dict[str, float] = {}
         self.name: str | None = None  # of the segmentation that it was opened from or saved as
         self.scratch = Path(tempfile.mkdtemp(prefix="sanerf-view-"))
@@ -167,16 +170,31 @@ class Session:
         viewpoint, canvas = self._viewpoint
         size = frame_size(canvas, self.workshop.home.cameras[0])
 
+        started = time.monotonic()
+
         def show(frame: Frame) -> None:
             ticket.check()
             self.frame = frame
+            if frame.is_final:
+                self._sharp = frame
             if frame.is_first:
                 self.times["coarse"] = frame.seconds
             if frame.is_final:
                 self.times["sharp"] = frame.seconds
             self.retint()
 
-        self._painter.paint(self._field(), viewpoint, size, show, ticket.check)
+        moved = self._moved_from(viewpoint, size)
+        if moved is not None:
+            show(replace(moved, seconds=time.monotonic() - started))
+        least = 0 if moved is None else moved.camera.width
+        self._painter.paint(self._field(), viewpoint, size, show, ticket.check, least)
+
+    def _moved_from(self, viewpoint: Viewpoint, size: tuple[int, int]) -> Frame | None:
+        """The last sharp picture as it looks from a new place; None where it is the place that it shows."""
+        sharp = self._sharp
+        if sharp is None or sharp.viewpoint == viewpoint:
+            return None
+        return warped(sharp, viewpoint, (max(1, size[0] // 2), max(1, size[1] // 2)))
 
     def _field(self) -> RadianceField:
         """What is rendered: the whole, or the objects alone, or all but them."""

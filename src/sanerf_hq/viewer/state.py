@@ -34,7 +34,7 @@ class Picture:
 
     Attributes:
         view: Name of the view, or "".
-        viewpoint: The camera, where it is no view.
+        viewpoint: The camera, where it is no view; where it is neither, clicks are points in space.
         width: The picture's width, pixels.
         height: Its height.
     """
@@ -43,6 +43,9 @@ class Picture:
     viewpoint: Viewpoint | None
     width: int
     height: int
+
+
+SPACE = Picture("", None, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -97,12 +100,17 @@ class Part:
         """
         asked: list[Prompt] = []
         alone: list[Point] = []
+        given: list[Point] = []
         pictures = dict.fromkeys([*(b.picture for b in self.boxes), *(c.picture for c in self.clicks)])
         for picture in pictures:
             here = [click for click in self.clicks if click.picture == picture]
             on = [click.xy for click in here if click.positive]
             off = [click.xy for click in here if not click.positive]
             boxes = [box.corners for box in self.boxes if box.picture == picture]
+            if picture == SPACE:
+                alone += [click.point for click in here if not click.positive and click.point is not None]
+                given += [click.point for click in here if click.positive and click.point is not None]
+                continue
             if not on and not boxes:
                 alone += [click.point for click in here if click.point is not None]
                 continue
@@ -110,8 +118,8 @@ class Part:
             where = picture.view if point is None else point.camera(picture.width, picture.height)
             asked.append(BoxPrompt(where, boxes[0], on, off) if boxes else PointPrompt(where, on, off))
         known = [click.point for click in self.clicks if click.positive and click.point is not None]
-        if alone and known:
-            asked.append(SpacePrompt(known, alone))
+        if given or (alone and known):
+            asked.append(SpacePrompt(given or known, alone))
         return asked
 
 

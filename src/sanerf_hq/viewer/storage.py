@@ -17,7 +17,7 @@ from sanerf_hq.prompts import BoxPrompt, Prompt, SpacePrompt, read_prompts, writ
 from sanerf_hq.radiance import RadianceField
 from sanerf_hq.runs import Run, SegmentationFolder, check_name, read_json, write_json
 from sanerf_hq.scene import Scene
-from sanerf_hq.viewer.state import COLOURS, Box, Click, ObjectState, Part, Picture, SessionState
+from sanerf_hq.viewer.state import COLOURS, SPACE, Box, Click, ObjectState, Part, Picture, SessionState
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.workshop import WORK, Outcome, Request
 
@@ -137,11 +137,15 @@ def _portable(one: ObjectState) -> list[Prompt]:
 
 
 def _part(prompts: Sequence[Prompt], scene: Scene) -> Part:
-    """Prompts of a file as clicks and boxes; points in space have no picture and are left out."""
+    """Prompts of a file as clicks and boxes."""
     clicks: list[Click] = []
     boxes: list[Box] = []
     for prompt in prompts:
-        if isinstance(prompt, SpacePrompt) or not isinstance(prompt.view, str):
+        if isinstance(prompt, SpacePrompt):
+            clicks += [Click(SPACE, (0, 0), True, (x, y, z)) for x, y, z in prompt.positive]
+            clicks += [Click(SPACE, (0, 0), False, (x, y, z)) for x, y, z in prompt.negative]
+            continue
+        if not isinstance(prompt.view, str):
             continue
         view = scene.view(prompt.view)
         picture = Picture(view.name, None, view.camera.width, view.camera.height)
