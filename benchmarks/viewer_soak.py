@@ -43,6 +43,7 @@ CANVAS = (96, 64)
 CLIENTS = 3
 PAUSE = 0.01
 LEAVE = 0.01  # chance an event
+REST, REST_SECONDS = 0.008, 20.0  # chance that all work is let come to its end, and how long at most
 
 
 @dataclass(frozen=True)
@@ -151,11 +152,20 @@ def soak(app: App, events: int, seed: int) -> tuple[list[Memory], int]:
             client.socket.close()
             clients.remove(client)
         time.sleep(PAUSE)
+        if draw.random() < REST:
+            rest(app)
         if (number + 1) % (events // 4) == 0:
             marks.append(Memory.now())
     for client in clients:
         client.socket.close()
     return marks, joined
+
+
+def rest(app: App) -> None:
+    """Wait until nothing is under way, so that some of what was asked is also answered."""
+    end = time.monotonic() + REST_SECONDS
+    while any(session.is_busy for session in app.sessions) and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def main() -> int:

@@ -87,11 +87,11 @@ class Files:
         if outcome is None or not session.is_refined:
             raise InputError("the objects were changed while they were saved; save again")
         run, scratch = session.workshop.home.run, Run.open(session.scratch)
-        folder = save_session(
+        save_session(
             run, scratch, name, session.state, outcome, session.workshop.preset, session.look.threshold
         )
         session.name = name
-        session.screen.status(Status(f"saved as {name} in {folder.folder}"))
+        session.screen.status(Status(f"saved as segmentation {name} of the run"))
         session.screen.changed()
 
     def _export(self, kind: Kind, what: str) -> None:
@@ -109,7 +109,8 @@ class Files:
         else:
             path = _free(path)
             export_masks(target, path, progress=self._told)
-        session.screen.status(Status(f"{kind} of {what or session.name}: {path}"))
+        shown = path.relative_to(session.workshop.home.run.folder)
+        session.screen.status(Status(f"{kind} of {what or session.name}: {shown} in the run"))
         self.deliver(path.name if path.is_file() else f"{path.name}.zip", _content(path))
 
     def _told(self, progress: Progress) -> None:

@@ -35,7 +35,7 @@ from sanerf_hq.viewer.worker import Ticket, Worker
 from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
 
 LOG = logging.getLogger(__name__)
-KEPT_OUTCOMES = 12
+KEPT_OUTCOMES = 6  # some 10 MB each
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,11 @@ class Session:
         """Seconds a ray, as measured so far."""
         return self._painter.pace
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a picture or a segmentation is under way."""
+        return self._eyes.is_busy or self._hands.is_busy
+
     def attach(self, screen: Screen) -> None:
         """Go on in another page, after the one before was closed."""
         with self._lock:
@@ -115,9 +120,15 @@ class Session:
         screen.changed()
 
     def pause(self) -> None:
-        """The page is gone: stop what was under way, keep what is known."""
-        self._eyes.cancel()
-        self._hands.cancel()
+        """The page is gone: stop what was under way; keep the state and what was made of it, not pictures."""
+        with self._lock:
+            self._eyes.cancel()
+            self._hands.cancel()
+            self._when_refined.clear()
+            self.frame = self._sharp = None
+            self._outcomes.clear()
+            if self.outcome is not None:
+                self._keep(self.outcome)
 
     def close(self) -> None:
         """End the session and delete its scratch folder."""
@@ -301,9 +312,8 @@ class Session:
             self.look = replace(self.look, threshold=threshold)
             self.history = self.history.then(state)
             self._keep(outcome)
-            self.outcome = outcome
         self.screen.changed()
-        self.repaint()
+        self._show(outcome)
 
     def when_refined(self, act: Callable[[], None]) -> None:
         """Do something once the field of the present state is there and lies in the scratch folder."""

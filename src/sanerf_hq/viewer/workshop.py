@@ -23,7 +23,7 @@ from sanerf_hq.viewer.combine import combined
 from sanerf_hq.viewer.state import ObjectState, Operation, Part
 
 WORK = "work"
-KEPT_PARTS = 32
+KEPT_PARTS = 16
 STAGE = "masks"
 
 
