@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sanerf_hq.viewer.frames import Frame
 from sanerf_hq.viewer.gate import Gate
+from sanerf_hq.viewer.memory import keep_memory_together
 from sanerf_hq.viewer.page import Page
 from sanerf_hq.viewer.pointing import reach
 from sanerf_hq.viewer.serving import start_server
@@ -56,6 +57,7 @@ class App:
         Raises:
             InputError: The address or port cannot be used.
         """
+        keep_memory_together()
         self.workshop, self._segmenter = workshop, segmenter
         self._shown = thumbnails(workshop.home.views, reach(workshop.field))
         self._lock = threading.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -14,6 +15,7 @@ from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.state import ObjectState
 
 Value = TypeVar("Value")
+TYPING_SECONDS = 0.8
 SEGMENTERS = ("compact", "grabcut", "truth")
 PARTS = ("new", "add", "subtract", "intersect")
 
@@ -23,6 +25,7 @@ class ObjectsPanel:
 
     def __init__(self, gui: viser.GuiApi, session: Session) -> None:
         self._session = session
+        self._typing: threading.Timer | None = None
         self._list = gui.add_html("")
         names: tuple[str, ...] = tuple(one.name for one in session.state.objects)
         self._active = gui.add_dropdown("Object", names, hint="Where clicks go")
@@ -75,12 +78,17 @@ class ObjectsPanel:
             if self._active.value in names:
                 edit(lambda state: state.with_active(names.index(self._active.value)))
 
-        def named(_: object) -> None:
+        def rename() -> None:
             name = self._name.value
             if name != session.state.current.name:
                 edit(lambda state: state.renamed(name))
-                if session.state.current.name != name:
-                    self.refresh()
+
+        def named(_: object) -> None:  # each letter is an event; the name is what stands when the typing ends
+            if self._typing is not None:
+                self._typing.cancel()
+            self._typing = threading.Timer(TYPING_SECONDS, rename)
+            self._typing.daemon = True
+            self._typing.start()
 
         def objects(_: object) -> None:
             if self._edit.value == "new object":

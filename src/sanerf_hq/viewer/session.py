@@ -91,7 +91,7 @@ class Session:
         self._viewpoint: tuple[Viewpoint, tuple[int, int]] | None = None
         self._painter = Painter()
         self._eyes, self._hands = Worker("pictures"), Worker("segmenting")
-        self._lock = threading.RLock()
+        self._lock, self._tinting = threading.RLock(), threading.RLock()
         self._closed = False
 
     @property
@@ -159,10 +159,11 @@ class Session:
 
     def retint(self) -> None:
         """Show the frame that is there under the present state, look and outcome; nothing is rendered."""
-        frame = self.frame
-        if frame is not None:
-            pixels = picture_of(frame, self.state, self.outcome, self.look)
-            self.screen.picture(pixels, frame.depth, frame)
+        with self._tinting:  # one after the other, each as things stand when its turn comes
+            frame = self.frame
+            if frame is not None:
+                pixels = picture_of(frame, self.state, self.outcome, self.look)
+                self.screen.picture(pixels, frame.depth, frame)
 
     def looked(self, look: Look) -> None:
         """Show it otherwise."""
