@@ -62,18 +62,12 @@ class Page:
     # Screen
 
     def picture(self, pixels: UInt8[Tensor, "h w 3"], depth: Float[Tensor, "h w"], frame: Frame) -> None:
-        def show() -> None:
-            if not self.paint.is_painting:
-                self.window.show(pixels, depth)
-            if frame.is_final:
-                self.show.told(self.session.times)
-
-        said(show)
+        if not self.paint.is_painting:
+            self.window.show(pixels, depth)
+        if frame.is_final:
+            self.show.told(self.session.times)
 
     def status(self, status: Status) -> None:
-        said(lambda: self._say(status))
-
-    def _say(self, status: Status) -> None:
         text = f"**{status.text}**" if status.is_error else status.text
         self._status.content = ("⚠ " if status.is_error else "") + text
         busy = status.share is not None
@@ -84,9 +78,6 @@ class Page:
             self._bar.value = round(100 * min(1.0, max(0.0, status.share)), 1)
 
     def changed(self) -> None:
-        said(self._refresh)
-
-    def _refresh(self) -> None:
         self.objects.refresh()
         self.show.refresh()
         self.kept.refresh()
@@ -186,17 +177,3 @@ class Page:
         for label, key, act in keys:
             command = self.client.gui.add_command(label, hotkey=key)  # pyright: ignore[reportArgumentType]
             command.on_trigger(lambda _, act=act: self._later(act))
-
-
-def said(tell: Callable[[], None]) -> None:
-    """Tell a page something that may be told twice.
-
-    viser wakes its sender from whichever thread speaks; where the sender falls asleep at that very moment,
-    the wake-up fails though the message is in its queue.
-    """
-    try:
-        tell()
-    except RuntimeError as error:
-        if "mutated" not in str(error):
-            raise
-        tell()

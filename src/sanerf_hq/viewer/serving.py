@@ -3,6 +3,9 @@
 viser (pinned to one minor version) offers no hook for either, but it hands the one function that decides on a
 request, and the one that serves a connection, to ``websockets.asyncio.server.serve``. While its server starts
 that name stands for a function that puts ours before both; a server that did not come by it is not used.
+
+And viser 1.1 wakes its senders from whichever thread speaks, which asyncio's events do not bear: now and then
+a connection is lost. It wakes them a second time as it should, so the first is left out (:class:`LoopEvent`).
 """
 
 from __future__ import annotations
@@ -15,10 +18,13 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import viser
+import viser.infra._infra as viser_infra
 import websockets.asyncio.server as websocket_server
+from viser.infra._async_message_buffer import AsyncMessageBuffer
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -30,6 +36,24 @@ from sanerf_hq.viewer.gate import Gate
 LOG = logging.getLogger(__name__)
 NO_MESSAGE = 1003  # "unsupported data", of the websocket protocol
 _starting = threading.Lock()
+
+
+class LoopEvent(asyncio.Event):
+    """An event that is deaf to other threads than its loop's."""
+
+    def set(self) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        super().set()
+
+
+@dataclass
+class Buffer(AsyncMessageBuffer):
+    """viser's queue of messages, woken on its own loop alone."""
+
+    message_event: asyncio.Event = field(default_factory=LoopEvent)
 
 
 def start_server(gate: Gate, port: int, label: str) -> viser.ViserServer:
@@ -53,6 +77,7 @@ def start_server(gate: Gate, port: int, label: str) -> viser.ViserServer:
         options["process_request"] = _gated(gate, options["process_request"])
         return real(_steadied(handler), *args, **options)
 
+    vars(viser_infra)["AsyncMessageBuffer"] = Buffer  # for every connection to come
     with _starting:
         websocket_server.serve = serve  # pyright: ignore[reportAttributeAccessIssue]
         try:
@@ -93,7 +118,7 @@ def _steadied(handler: Callable[[ServerConnection], Any]) -> Callable[[ServerCon
     async def handle(connection: ServerConnection) -> None:
         try:
             await handler(connection)
-        except (ConnectionClosed, asyncio.CancelledError):
+        except (ConnectionClosed, RuntimeError):  # the end of it, or an error of the server's own
             raise
         except Exception as error:  # whatever a decoder makes of bytes that are no message
             LOG.warning(
