@@ -40,8 +40,8 @@ class Page:
         self._deaf_until = 0.0
         self._events = ThreadPoolExecutor(1, "page")
         self._status = client.gui.add_markdown("starting")
-        self._bar = client.gui.add_progress_bar(0.0, visible=False, animated=True)
-        self._cancel = client.gui.add_button("Stop", visible=False, icon=viser.Icon.PLAYER_STOP)
+        self._bar = client.gui.add_progress_bar(0.0)
+        self._cancel = client.gui.add_button("Stop", disabled=True, icon=viser.Icon.PLAYER_STOP)
         self._cancel.on_click(lambda _: self.stop())
         tabs = client.gui.add_tab_group()
         with tabs.add_tab("Objects"):
@@ -71,11 +71,11 @@ class Page:
         text = f"**{status.text}**" if status.is_error else status.text
         self._status.content = ("⚠ " if status.is_error else "") + text
         busy = status.share is not None
-        if self._bar.visible != busy:
-            self._bar.visible = busy
-            self._cancel.visible = busy
-        if status.share is not None:
-            self._bar.value = round(100 * min(1.0, max(0.0, status.share)), 1)
+        if (
+            self._cancel.disabled == busy
+        ):  # both stay in their places: nothing jumps away from under the mouse
+            self._cancel.disabled = not busy
+        self._bar.value = round(100 * min(1.0, max(0.0, status.share or 0.0)), 1)
 
     def changed(self) -> None:
         self.objects.refresh()

@@ -77,7 +77,8 @@ def start_server(gate: Gate, port: int, label: str) -> viser.ViserServer:
         options["process_request"] = _gated(gate, options["process_request"])
         return real(_steadied(handler), *args, **options)
 
-    vars(viser_infra)["AsyncMessageBuffer"] = Buffer  # for every connection to come
+    # For every connection to come.
+    viser_infra.AsyncMessageBuffer = Buffer  # pyright: ignore[reportPrivateImportUsage]
     with _starting:
         websocket_server.serve = serve  # pyright: ignore[reportAttributeAccessIssue]
         try:
@@ -118,8 +119,11 @@ def _steadied(handler: Callable[[ServerConnection], Any]) -> Callable[[ServerCon
     async def handle(connection: ServerConnection) -> None:
         try:
             await handler(connection)
-        except (ConnectionClosed, RuntimeError):  # the end of it, or an error of the server's own
+        except ConnectionClosed:
             raise
+        except RuntimeError as error:
+            if "after shutdown" not in str(error):  # else the server was ended while a page was open
+                raise
         except Exception as error:  # whatever a decoder makes of bytes that are no message
             LOG.warning(
                 "a connection was closed: it sent no message of the viewer's (%s)", type(error).__name__
