@@ -17,7 +17,7 @@ LAYERS = (
     *("geometry", "kernels", "runs", "scene", "capture", "radiance", "segmenters", "features", "prompts"),
     *("masks", "objects", "evaluate", "export"),
 )
-FRONT_ENDS = ("cli", "viewer")
+FRONT_ENDS = ("viewer", "cli")  # a verb of the command opens the viewer
 ALONE = ("errors", "choices")  # modules that import nothing of ours, and that all may import
 HEAVY = (
     *("transformers", "huggingface_hub", "cv2", "matplotlib", "scipy", "skimage", "trimesh", "jinja2"),
@@ -57,7 +57,7 @@ def imports_of(source: str, path: Path) -> list[Import]:
 
 def direction_faults(imports: list[Import]) -> list[str]:
     """Imports of ours that go upwards or sideways."""
-    order = {name: level for level, name in enumerate(LAYERS)} | dict.fromkeys(FRONT_ENDS, len(LAYERS))
+    order = {name: level for level, name in enumerate((*LAYERS, *FRONT_ENDS))}
     faults = []
     for found in imports:
         inside = found.path.relative_to(PACKAGE).parts
@@ -68,9 +68,8 @@ def direction_faults(imports: list[Import]) -> list[str]:
             if inside[0] != "__init__.py":
                 faults.append(str(found))
         elif target not in ALONE and target != inside[0]:
-            to_front_end = order.get(target, len(LAYERS)) == len(LAYERS)
             known_above = target in order and order[target] < order[inside[0]]
-            if to_front_end or not known_above:
+            if not known_above:
                 faults.append(str(found))
     return faults
 

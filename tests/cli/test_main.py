@@ -33,6 +33,8 @@ from support.scene_files import write_scene
         ("demo", ["--out", "--device"]),
         ("render", ["RUN", "--view", "--out", "--what", "--width", "--device"]),
         ("weights", ["list", "fetch"]),
+        ("view", ["RUN", "--host", "--port", "--token", "--segmenter", "--preset", "--device"]),
+        ("train", ["--view", "--view-port"]),
         ("doctor", ["--help"]),
     ],
 )
@@ -54,7 +56,7 @@ def test_help_lists_the_verbs_and_so_does_no_word_at_all(capsys: pytest.CaptureF
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert (
-        "{demo,capture,train,segment,render,export,export-scene,report,apply,eval,bench,weights,doctor}"
+        "{demo,capture,train,segment,view,render,export,export-scene,report,apply,eval,bench,weights,doctor}"
         in shown
     )
     assert main([]) == 0
@@ -147,6 +149,22 @@ def test_render_refuses_what_is_no_run_or_no_picture(tmp_path: Path, capsys: pyt
     assert "let it end with .png" in refused(words, capsys)
     assert "--width is -3" in refused(["render", str(tmp_path), *where, "--width", "-3"], capsys)
     assert not picture.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--port", "70000"], "--port is 70000"),
+        (["--token", "sesame42"], "--token is for other addresses than 127.0.0.1"),
+        (["--host", "0.0.0.0", "--token", "short"], "--token must be 8 or more"),
+        ([], "no run"),
+    ],
+)
+def test_view_refuses_what_it_cannot_open(
+    options: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    pytest.importorskip("viser", reason="needs the extra ui")
+    assert sentence in refused(["view", str(tmp_path), *options], capsys)
 
 
 @pytest.mark.parametrize("stop", [Cancelled(), KeyboardInterrupt()])

@@ -25,6 +25,7 @@ from sanerf_hq.cli.render import Render
 from sanerf_hq.cli.report import Report
 from sanerf_hq.cli.segment import Segment
 from sanerf_hq.cli.train import Train
+from sanerf_hq.cli.view import View
 from sanerf_hq.cli.weights import WeightsVerb
 from sanerf_hq.errors import Cancelled, InputError
 
@@ -36,6 +37,7 @@ Verb = (
     | Annotated[Capture, tyro.conf.subcommand("capture")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Segment, tyro.conf.subcommand("segment")]
+    | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Render, tyro.conf.subcommand("render")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[ExportScene, tyro.conf.subcommand("export-scene")]

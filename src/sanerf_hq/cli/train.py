@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -41,6 +43,10 @@ class Train:
     """Where all chance comes from: the same seed, the same result."""
     device: Device = "cpu"
     """Where to compute."""
+    view: bool = False
+    """Show the field in the browser while it trains, at 127.0.0.1; needs the extra ui."""
+    view_port: Annotated[int, tyro.conf.arg(metavar="N")] = 8080
+    """Port of that page; 0 takes a free one."""
     opening: Annotated[SceneWords, tyro.conf.arg(name="")] = field(default_factory=SceneWords)
 
     def run(self) -> int:
@@ -57,14 +63,32 @@ class Train:
         config = PRESETS[self.preset]
         if self.steps is not None:
             config = replace(config, steps=self.steps)
-        with ConsoleProgress() as progress:
+        with ConsoleProgress() as progress, self._window(scene) as watch:
             field = train_radiance_field(
-                scene, self.out, config, self.seed, self.width, self.device, progress
+                scene, self.out, config, self.seed, self.width, self.device, progress, watch
             )
             scores = score_test_views(field, scene, self.width, progress)
         print(summary(len(scene.test_views), scores))
         print(f"the run is in {self.out}")
         return 0
+
+    @contextmanager
+    def _window(self, scene: Scene) -> Iterator[Callable[[RadianceField], None] | None]:
+        """Where the field is shown while it trains; None without ``--view``."""
+        if not self.view:
+            yield None
+            return
+        from sanerf_hq.cli.view import check_extra
+
+        check_extra()
+        from sanerf_hq.viewer.live import LiveApp
+
+        live = LiveApp(scene, self.view_port)
+        print(f"open {live.url}", flush=True)
+        try:
+            yield live.show
+        finally:
+            live.stop()
 
 
 def score_test_views(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -32,7 +35,11 @@ from sanerf_hq.scene import Scene, SceneOptions, fingerprint, load_scene, load_t
 STAGE = "radiance"
 FIELD_FILE = "field.safetensors"
 CLEARANCE_RAYS = 400  # a camera
+WATCH_SECONDS = 2.0  # between two looks at a field in training
 NEAREST = 0.01  # quantile of their distances that counts as the nearest surface
+
+Metrics = Mapping[str, int | float | torch.Tensor]
+Step = Callable[[TrainState, Key], tuple[TrainState, Metrics]]
 
 
 def measure_clearance(field: RadianceField, key: Key) -> Clearance:
@@ -50,6 +57,23 @@ def measure_clearance(field: RadianceField, key: Key) -> Clearance:
     return Clearance(centers.to(field.device), forwards.to(field.device), torch.stack(distances))
 
 
+def watched(
+    step: Step, copied: Callable[[TrainState], RadianceField], watch: Callable[[RadianceField], None]
+) -> Step:
+    """The same step, after which the field is shown if it was last shown some seconds ago."""
+    shown = -math.inf
+
+    def stepped(state: TrainState, key: Key) -> tuple[TrainState, Metrics]:
+        nonlocal shown
+        state, metrics = step(state, key)
+        if time.monotonic() - shown >= WATCH_SECONDS:
+            watch(copied(state))
+            shown = time.monotonic()
+        return state, metrics
+
+    return stepped
+
+
 def train_radiance_field(
     scene: Scene,
     out: Path,
@@ -58,6 +82,7 @@ def train_radiance_field(
     width: int | None = None,
     device: str = "cpu",
     progress: ProgressCallback = quiet,
+    watch: Callable[[RadianceField], None] | None = None,
 ) -> RadianceField:
     """Train a scene into the run folder ``out``, or go on where an earlier call stopped.
 
@@ -69,6 +94,7 @@ def train_radiance_field(
         width: Photos are reduced to this width; None trains on their own size.
         device: "cpu" or "cuda".
         progress: Told of the progress; may raise Cancelled.
+        watch: Given a copy of the field every few seconds while it trains, on the training thread.
 
     Raises:
         InputError: The scene is damaged, or ``out`` is no run of this scene.
@@ -92,11 +118,20 @@ def train_radiance_field(
         def begin(key: Key) -> TrainState:
             return new_state(config, key, device, centers)
 
+        unknown = Clearance.unknown(device)
+        closed = pixels.alpha is None
+
+        def copied(state: TrainState) -> RadianceField:
+            network = deepcopy(state.network).eval().requires_grad_(False)
+            occupancy = deepcopy(state.occupancy)
+            return RadianceField(network, occupancy, world, config, state.spacing, unknown, closed, home)
+
+        step = make_step(pixels, config, world, device)
         run.mark(STAGE, "running", settings)
         plan = LoopPlan(STAGE, config.steps, seed, config_digest([settings, identity]), run.radiance)
         result = run_loop(
             plan,
-            make_step(pixels, config, world, device),
+            step if watch is None else watched(step, copied, watch),
             begin,
             save_state,
             lambda tensors: load_state(begin(Key(seed, STAGE, 0)), tensors),
@@ -104,8 +139,6 @@ def train_radiance_field(
         )
         state = result.state
         network = state.network.eval().requires_grad_(False)
-        unknown = Clearance.unknown(device)
-        closed = pixels.alpha is None
         field = RadianceField(network, state.occupancy, world, config, state.spacing, unknown, closed, home)
         field = replace(field, clearance=measure_clearance(field, Key(seed, "clearance", 0)))
         save_field(field, path)

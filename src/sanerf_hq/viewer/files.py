@@ -1,0 +1,162 @@
+"""Files: saving, opening and exporting, in a thread of its own, so that neither stops the other work."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from sanerf_hq.errors import Cancelled, InputError
+from sanerf_hq.export import export_masks, export_mesh, export_points, find_target
+from sanerf_hq.runs import Progress, Run, check_name
+from sanerf_hq.viewer.session import Session, Status
+from sanerf_hq.viewer.storage import load_session, save_session
+
+LOG = logging.getLogger(__name__)
+Kind = Literal["mesh", "points", "masks"]
+SUFFIXES: dict[Kind, str] = {"mesh": ".glb", "points": ".ply", "masks": ""}
+Deliver = Callable[[str, bytes], None]
+
+
+class Files:
+    """What a session keeps and gives out."""
+
+    def __init__(self, session: Session, deliver: Deliver) -> None:
+        """Prepare.
+
+        Args:
+            session: Whose.
+            deliver: Hands a file's name and content to the browser.
+        """
+        self._session, self.deliver = session, deliver
+        self._stopped = threading.Event()
+        self._busy = threading.Lock()
+
+    @property
+    def names(self) -> list[str]:
+        """Segmentations of the run."""
+        return self._session.workshop.home.run.segmentation_names()
+
+    def save(self, name: str, replace: bool) -> None:
+        """Keep the present state as a segmentation, once it is refined.
+
+        Args:
+            name: The segmentation's name.
+            replace: Whether one of that name may be replaced that this session neither made nor opened.
+        """
+
+        def begin() -> None:
+            kept = check_name(name, [] if replace or name == self._session.name else self.names)
+            if not self._session.state.prompted:
+                raise InputError("there is nothing to save; click on an object first")
+            self._session.when_refined(lambda: self._start(lambda: self._save(kept)))
+
+        self._try(begin)
+
+    def open(self, name: str) -> None:
+        """Take a segmentation of the run as this session's state."""
+
+        def read() -> None:
+            session = self._session
+            kept = load_session(session.workshop.field, name, session.segmenter)
+            session.opened(name, kept.state, kept.outcome, kept.threshold)
+            session.screen.status(Status(f"opened {name}"))
+
+        self._start(read)
+
+    def export(self, kind: Kind, what: str) -> None:
+        """Write an object of the saved segmentation below its ``exports`` and hand it to the browser.
+
+        Args:
+            kind: What to write.
+            what: Name of an object; "" takes all of them together.
+        """
+        self._start(lambda: self._export(kind, what))
+
+    def stop(self) -> None:
+        """Stop what is being exported."""
+        self._stopped.set()
+
+    def _save(self, name: str) -> None:
+        session = self._session
+        outcome = session.outcome
+        if outcome is None or not session.is_refined:
+            raise InputError("the objects were changed while they were saved; save again")
+        run, scratch = session.workshop.home.run, Run.open(session.scratch)
+        save_session(
+            run, scratch, name, session.state, outcome, session.workshop.preset, session.look.threshold
+        )
+        session.name = name
+        session.screen.status(Status(f"saved as segmentation {name} of the run"))
+        session.screen.changed()
+
+    def _export(self, kind: Kind, what: str) -> None:
+        session = self._session
+        if session.name is None or session.name not in self.names:
+            raise InputError("save the objects first; exports are made of what is saved")
+        name = f"{session.name}/{what}" if what else session.name
+        target = find_target(session.workshop.field, name)
+        exports = session.workshop.home.run.segmentation(session.name).exports
+        path = exports / f"{check_name(what or session.name)}{SUFFIXES[kind] or '-masks'}"
+        if kind == "mesh":
+            export_mesh(target, path, progress=self._told)
+        elif kind == "points":
+            export_points(target, path, progress=self._told)
+        else:
+            path = _free(path)
+            export_masks(target, path, progress=self._told)
+        shown = path.relative_to(session.workshop.home.run.folder)
+        session.screen.status(Status(f"{kind} of {what or session.name}: {shown} in the run"))
+        self.deliver(path.name if path.is_file() else f"{path.name}.zip", _content(path))
+
+    def _told(self, progress: Progress) -> None:
+        if self._stopped.is_set():
+            raise Cancelled("the export was stopped")
+        share = progress.done / max(1, progress.total)
+        self._session.screen.status(Status(f"exporting: {progress.message or progress.stage}", share))
+
+    def _start(self, act: Callable[[], None]) -> None:
+        def work() -> None:
+            with self._busy:
+                self._stopped.clear()
+                self._try(act)
+
+        threading.Thread(target=work, name="files", daemon=True).start()
+
+    def _try(self, act: Callable[[], None]) -> None:
+        say = self._session.screen.status
+        try:
+            act()
+        except InputError as error:
+            say(Status(str(error), is_error=True))
+        except Cancelled:
+            say(Status("stopped; nothing was written"))
+        except Exception:
+            LOG.exception("a file of the viewer's failed")
+            say(Status("that failed for a reason of the program's own; its log says more", is_error=True))
+
+
+def _free(path: Path) -> Path:
+    """A name that is not taken."""
+    number = 2
+    found = path
+    while found.exists():
+        found = path.with_name(f"{path.name}-{number}")
+        number += 1
+    return found
+
+
+def _content(path: Path) -> bytes:
+    """A file's bytes; a folder's as a zip."""
+    if path.is_file():
+        return path.read_bytes()
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as bundle:
+        for file in sorted(path.rglob("*")):
+            if file.is_file():
+                bundle.write(file, file.relative_to(path.parent).as_posix())
+    return content.getvalue()

@@ -1,0 +1,407 @@
+"""Session: one browser's work: its state, its picture, its jobs. It knows the page only by what it tells it.
+
+Events come in as method calls from any thread and return at once; two threads of the session's own do the
+work, one for pictures and one for segmenting, so that looking round never waits for training.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from sanerf_hq.errors import Cancelled, InputError
+from sanerf_hq.radiance import RadianceField
+from sanerf_hq.runs import Progress
+from sanerf_hq.viewer.crop import CropBox, cropped
+from sanerf_hq.viewer.cut import cut_field
+from sanerf_hq.viewer.frames import Frame, Painter
+from sanerf_hq.viewer.overlay import Look, picture_of
+from sanerf_hq.viewer.pointing import Pointing, frame_size
+from sanerf_hq.viewer.state import History, Operation, SessionState
+from sanerf_hq.viewer.viewpoint import Viewpoint
+from sanerf_hq.viewer.warp import warped
+from sanerf_hq.viewer.worker import Ticket, Worker
+from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
+
+LOG = logging.getLogger(__name__)
+KEPT_OUTCOMES = 6  # some 10 MB each
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the page says of the work.
+
+    Attributes:
+        text: A sentence.
+        share: How far it is, in [0, 1]; None where nothing goes on.
+        is_error: Whether it failed.
+    """
+
+    text: str
+    share: float | None = None
+    is_error: bool = False
+
+
+@runtime_checkable
+class Screen(Protocol):
+    """What a session tells its page; called from its threads."""
+
+    def picture(self, pixels: UInt8[Tensor, "h w 3"], depth: Float[Tensor, "h w"], frame: Frame) -> None:
+        """A picture to be shown."""
+        ...
+
+    def status(self, status: Status) -> None:
+        """How the work goes."""
+        ...
+
+    def changed(self) -> None:
+        """The state, the look or what is saved is another."""
+        ...
+
+
+class Session:
+    """One browser's work."""
+
+    def __init__(self, workshop: Workshop, screen: Screen, segmenter: str) -> None:
+        self.workshop, self.screen = workshop, screen
+        self.history = History()
+        self.look = Look()
+        self.segmenter = segmenter
+        self.crop: CropBox | None = None
+        self.outcome: Outcome | None = None
+        self.frame: Frame | None = None
+        self._sharp: Frame | None = None
+        self.times: dict[str, float] = {}
+        self.name: str | None = None  # of the segmentation that it was opened from or saved as
+        self.scratch = Path(tempfile.mkdtemp(prefix="sanerf-view-"))
+        self._outcomes: OrderedDict[Request, Outcome] = OrderedDict()
+        self._trained: Request | None = None  # what the scratch folder holds the field of
+        self._when_refined: list[Callable[[], None]] = []
+        self._viewpoint: tuple[Viewpoint, tuple[int, int]] | None = None
+        self._painter = Painter()
+        self._eyes, self._hands = Worker("pictures"), Worker("segmenting")
+        self._lock, self._tinting = threading.RLock(), threading.RLock()
+        self._closed = False
+
+    @property
+    def state(self) -> SessionState:
+        return self.history.present
+
+    @property
+    def viewpoint(self) -> Viewpoint | None:
+        """Where it looked from last."""
+        return None if self._viewpoint is None else self._viewpoint[0]
+
+    @property
+    def pace(self) -> float:
+        """Seconds a ray, as measured so far."""
+        return self._painter.pace
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a picture or a segmentation is under way."""
+        return self._eyes.is_busy or self._hands.is_busy
+
+    def attach(self, screen: Screen) -> None:
+        """Go on in another page, after the one before was closed."""
+        with self._lock:
+            self.screen = screen
+        screen.changed()
+
+    def pause(self) -> None:
+        """The page is gone: stop what was under way; keep the state and what was made of it, not pictures."""
+        with self._lock:
+            self._eyes.cancel()
+            self._hands.cancel()
+            self._when_refined.clear()
+            self.frame = self._sharp = None
+            self._outcomes.clear()
+            if self.outcome is not None:
+                self._keep(self.outcome)
+
+    def close(self) -> None:
+        """End the session and delete its scratch folder."""
+        self._closed = True
+        for worker in (self._eyes, self._hands):
+            worker.close()
+
+        def sweep() -> None:
+            self._hands.join()
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+        threading.Thread(target=sweep, daemon=True).start()
+
+    # Looking
+
+    def moved(self, viewpoint: Viewpoint, canvas: tuple[int, int]) -> None:
+        """The camera stands elsewhere, or the window has another size (width, height)."""
+        with self._lock:
+            if self._viewpoint == (viewpoint, canvas):
+                return
+            self._viewpoint = viewpoint, canvas
+        self.repaint()
+
+    def repaint(self) -> None:
+        """Render what is looked at anew."""
+        if self._viewpoint is not None and not self._closed:
+            self._eyes.submit(self._paint)
+
+    def retint(self) -> None:
+        """Show the frame that is there under the present state, look and outcome; nothing is rendered."""
+        with self._tinting:  # one after the other, each as things stand when its turn comes
+            frame = self.frame
+            if frame is not None:
+                pixels = picture_of(frame, self.state, self.outcome, self.look)
+                self.screen.picture(pixels, frame.depth, frame)
+
+    def looked(self, look: Look) -> None:
+        """Show it otherwise."""
+        anew = {self.look.mode, look.mode} & {"object", "removed"} and self.look.mode != look.mode
+        self.look = look
+        self.repaint() if anew else self.retint()
+
+    def cropped_to(self, box: CropBox | None) -> None:
+        """Show only what lies in a box."""
+        if box != self.crop:
+            self.crop = box
+            self.repaint()
+
+    def _paint(self, ticket: Ticket) -> None:
+        assert self._viewpoint is not None
+        viewpoint, canvas = self._viewpoint
+        size = frame_size(canvas, self.workshop.home.cameras[0])
+
+        started = time.monotonic()
+
+        def show(frame: Frame) -> None:
+            ticket.check()
+            self.frame = frame
+            if frame.is_final:
+                self._sharp = frame
+            if frame.is_first:
+                self.times["coarse"] = frame.seconds
+            if frame.is_final:
+                self.times["sharp"] = frame.seconds
+            self.retint()
+
+        moved = self._moved_from(viewpoint, size)
+        if moved is not None:
+            show(replace(moved, seconds=time.monotonic() - started))
+        least = 0 if moved is None else moved.camera.width
+        self._painter.paint(self._field(), viewpoint, size, show, ticket.check, least)
+
+    def _moved_from(self, viewpoint: Viewpoint, size: tuple[int, int]) -> Frame | None:
+        """The last sharp picture as it looks from a new place; None where it is the place that it shows."""
+        sharp = self._sharp
+        if sharp is None or sharp.viewpoint == viewpoint:
+            return None
+        return warped(sharp, viewpoint, (max(1, size[0] // 2), max(1, size[1] // 2)))
+
+    def _field(self) -> RadianceField:
+        """What is rendered: the whole, or the objects alone, or all but them."""
+        field = self.workshop.field
+        outcome, mode = self.outcome, self.look.mode
+        if mode in ("object", "removed") and outcome is not None and outcome.field is not None:
+            shown = {one.name for one in self.state.objects if one.visible}
+            field = cut_field(field, outcome, mode, shown)
+        return field if self.crop is None else cropped(field, self.crop)
+
+    # Pointing
+
+    def clicked(self, xy: tuple[float, float], positive: bool) -> None:
+        """A click at a place of the window, x and y in [0, 1]."""
+        pointing = self._pointing()
+        if pointing is not None:
+            self.edit(lambda state: state.with_click(pointing.click(xy, positive)))
+
+    def boxed(self, low: tuple[float, float], high: tuple[float, float]) -> None:
+        """A box between two places of the window, x and y in [0, 1]."""
+        pointing = self._pointing()
+        if pointing is not None:
+            self.edit(lambda state: state.with_box(pointing.box(low, high)))
+
+    def _pointing(self) -> Pointing | None:
+        if self._viewpoint is None:
+            return None
+        viewpoint, canvas = self._viewpoint
+        return Pointing.of(self.workshop.field, viewpoint, canvas)
+
+    # Editing
+
+    def edit(self, change: Callable[[SessionState], SessionState]) -> None:
+        """A new state; what cannot be done is said in the page."""
+        try:
+            with self._lock:
+                self._turn(self.history.then(change(self.state)))
+        except InputError as error:
+            self.screen.status(Status(str(error), is_error=True))
+
+    def undo(self) -> None:
+        """One step back."""
+        with self._lock:
+            self._turn(self.history.undone())
+
+    def redo(self) -> None:
+        """One step forward again."""
+        with self._lock:
+            self._turn(self.history.redone())
+
+    def part(self, operation: Operation) -> None:
+        """The next clicks begin a new part."""
+        self.edit(lambda state: state.with_part(operation))
+
+    def chose(self, segmenter: str) -> None:
+        """Another segmenter answers."""
+        if segmenter != self.segmenter:
+            self.segmenter = segmenter
+            self._segment()
+
+    def _turn(self, history: History) -> None:
+        if history is self.history:
+            return
+        before, self.history = self.history.present, history
+        self.screen.changed()
+        wanted = Request.of(self.state.prompted, self.segmenter)
+        if Request.of(before.prompted, self.segmenter) != wanted:
+            self._segment()
+        elif self.look.mode in ("object", "removed"):
+            self.repaint()
+        else:
+            self.retint()
+
+    # Segmenting
+
+    @property
+    def request(self) -> Request:
+        """What the present state asks for."""
+        return Request.of(self.state.prompted, self.segmenter)
+
+    @property
+    def is_refined(self) -> bool:
+        """Whether the field shown is what the present state asks for."""
+        outcome = self.outcome
+        return outcome is not None and outcome.field is not None and outcome.request == self.request
+
+    def cancel(self) -> None:
+        """Stop what is being segmented; what is shown stays."""
+        self._hands.cancel()
+        self._when_refined.clear()
+        self.screen.status(Status("stopped; click again to go on"))
+
+    def refine(self) -> None:
+        """Go on where it was stopped."""
+        if not self.is_refined:
+            self._segment()
+
+    def opened(self, name: str, state: SessionState, outcome: Outcome, threshold: float) -> None:
+        """A segmentation was read back."""
+        with self._lock:
+            self._hands.cancel()
+            self._trained = None
+            self.name, self.segmenter = name, outcome.request.segmenter
+            self.look = replace(self.look, threshold=threshold)
+            self.history = self.history.then(state)
+            self._keep(outcome)
+        self.screen.changed()
+        self._show(outcome)
+
+    def when_refined(self, act: Callable[[], None]) -> None:
+        """Do something once the field of the present state is there and lies in the scratch folder."""
+        with self._lock:
+            if not (self.is_refined and self._trained == self.request):
+                self._when_refined.append(act)
+                self._segment(anew=True)
+                return
+        act()
+
+    def _segment(self, anew: bool = False) -> None:
+        """Begin on what the present state asks for.
+
+        Args:
+            anew: Whether it is trained even where the field is known: the scratch folder holds another.
+        """
+        request = self.request
+        if not request.objects:
+            self._hands.cancel()
+            self._show(None)
+            self.screen.status(Status("click on an object"))
+            return
+        known = self._outcomes.get(request)
+        if known is not None:
+            self._show(known)
+            if known.field is not None and not anew:
+                self._hands.cancel()
+                self.screen.status(Status("as it was"))
+                return
+        self.screen.status(Status("looking for the object", 0.0))
+        self._hands.submit(lambda ticket: self._work(request, ticket), self._told)
+
+    def _work(self, request: Request, ticket: Ticket) -> None:
+        def show(outcome: Outcome) -> None:
+            ticket.check()
+            self._keep(outcome)
+            what = "preview" if outcome.field is None else "refined"
+            self.times[what] = outcome.seconds
+            if outcome.field is not None:
+                self._trained = request
+            self._show(outcome)
+
+        try:
+            self.workshop.segment(request, self.scratch, show, ticket.check)
+        except InputError as error:
+            self._fail(str(error), ticket)
+            return
+        except Cancelled:
+            raise
+        except Exception:
+            LOG.exception("segmenting failed")
+            self._fail("segmenting failed for a reason of the program's own; its log says more", ticket)
+            return
+        if ticket.is_stopped:
+            return
+        self.screen.status(Status(self.summary()))
+        with self._lock:
+            waiting, self._when_refined = self._when_refined, []
+        for act in waiting:
+            act()
+
+    def _fail(self, sentence: str, ticket: Ticket) -> None:
+        if not ticket.is_stopped:
+            self._when_refined.clear()
+            self.screen.status(Status(sentence, is_error=True))
+
+    def summary(self) -> str:
+        """The times of the last answer."""
+        parts = [
+            f"{what} after {self.times[what]:.1f} s" for what in ("preview", "refined") if what in self.times
+        ]
+        return ", ".join(parts) or "click on an object"
+
+    def _told(self, progress: Progress) -> None:
+        words = {"masks": "finding masks", "object": "training", "surfaces": "reading samples"}
+        text = progress.message or words.get(progress.stage, progress.stage)
+        self.screen.status(Status(text, progress.done / max(1, progress.total)))
+
+    def _keep(self, outcome: Outcome) -> None:
+        self._outcomes[outcome.request] = outcome
+        self._outcomes.move_to_end(outcome.request)
+        while len(self._outcomes) > KEPT_OUTCOMES:
+            self._outcomes.popitem(last=False)
+
+    def _show(self, outcome: Outcome | None) -> None:
+        self.outcome = outcome
+        if self.look.mode in ("object", "removed"):
+            self.repaint()
+        else:
+            self.retint()

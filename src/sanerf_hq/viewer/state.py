@@ -1,0 +1,290 @@
+"""State: what one browser has asked for, as values; every edit makes a new state, so undo is a step back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt
+from sanerf_hq.runs import check_name
+from sanerf_hq.viewer.viewpoint import Viewpoint
+
+Operation = Literal["new", "add", "subtract", "intersect"]
+Point = tuple[float, float, float]
+Colour = tuple[int, int, int]
+
+# Told apart with any colour vision: after Okabe and Ito.
+COLOURS: tuple[Colour, ...] = (
+    (86, 180, 233),
+    (230, 159, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+    (240, 228, 66),
+    (213, 94, 0),
+    (0, 114, 178),
+)
+MOST_STATES = 200
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is clicked in: a view of the scene, or what a camera of the user's own sees.
+
+    Attributes:
+        view: Name of the view, or "".
+        viewpoint: The camera, where it is no view; where it is neither, clicks are points in space.
+        width: The picture's width, pixels.
+        height: Its height.
+    """
+
+    view: str
+    viewpoint: Viewpoint | None
+    width: int
+    height: int
+
+
+SPACE = Picture("", None, 0, 0)
+
+
+@dataclass(frozen=True)
+class Click:
+    """A click.
+
+    Attributes:
+        picture: Where.
+        xy: Pixel of the picture.
+        positive: On the object, or beside it.
+        point: The surface that it shows, in the scene's coordinates; None: empty space.
+    """
+
+    picture: Picture
+    xy: tuple[float, float]
+    positive: bool
+    point: Point | None = None
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box in a picture: x0, y0, x1, y1 in its pixels, the last two exclusive."""
+
+    picture: Picture
+    corners: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Prompts that a segmenter answers together, and what becomes of the answer.
+
+    Attributes:
+        operation: How the answer is joined with the parts before: ``new`` stands first.
+        clicks: In any pictures.
+        boxes: At most one a picture.
+    """
+
+    operation: Operation = "new"
+    clicks: tuple[Click, ...] = ()
+    boxes: tuple[Box, ...] = ()
+
+    @property
+    def is_prompted(self) -> bool:
+        """Whether it says where the object is."""
+        return bool(self.boxes) or any(click.positive for click in self.clicks)
+
+    def prompts(self) -> list[Prompt]:
+        """What the library is asked.
+
+        A negative click in a picture without a positive one cannot be asked there; it goes along in space,
+        beside the surfaces that the positive clicks show.
+        """
+        asked: list[Prompt] = []
+        alone: list[Point] = []
+        given: list[Point] = []
+        pictures = dict.fromkeys([*(b.picture for b in self.boxes), *(c.picture for c in self.clicks)])
+        for picture in pictures:
+            here = [click for click in self.clicks if click.picture == picture]
+            on = [click.xy for click in here if click.positive]
+            off = [click.xy for click in here if not click.positive]
+            boxes = [box.corners for box in self.boxes if box.picture == picture]
+            if picture == SPACE:
+                alone += [click.point for click in here if not click.positive and click.point is not None]
+                given += [click.point for click in here if click.positive and click.point is not None]
+                continue
+            if not on and not boxes:
+                alone += [click.point for click in here if click.point is not None]
+                continue
+            point = picture.viewpoint
+            where = picture.view if point is None else point.camera(picture.width, picture.height)
+            asked.append(BoxPrompt(where, boxes[0], on, off) if boxes else PointPrompt(where, on, off))
+        known = [click.point for click in self.clicks if click.positive and click.point is not None]
+        if given or (alone and known):
+            asked.append(SpacePrompt(given or known, alone))
+        return asked
+
+
+@dataclass(frozen=True)
+class ObjectState:
+    """One object in the making.
+
+    Attributes:
+        name: Unique in the session.
+        colour: Of its overlay.
+        visible: Whether the overlay shows it.
+        parts: What it is made of, in order; the first is ``new``.
+    """
+
+    name: str
+    colour: Colour
+    visible: bool = True
+    parts: tuple[Part, ...] = (Part(),)
+
+    @property
+    def is_prompted(self) -> bool:
+        return self.parts[0].is_prompted
+
+
+@dataclass(frozen=True)
+class SessionState:
+    """All that undo goes back over.
+
+    Attributes:
+        objects: At least one.
+        active: Index of the one that clicks go to.
+    """
+
+    objects: tuple[ObjectState, ...] = field(default_factory=lambda: (ObjectState("object 1", COLOURS[0]),))
+    active: int = 0
+
+    @property
+    def current(self) -> ObjectState:
+        return self.objects[self.active]
+
+    @property
+    def prompted(self) -> tuple[ObjectState, ...]:
+        """The objects that can be segmented."""
+        return tuple(one for one in self.objects if one.is_prompted)
+
+    def with_click(self, click: Click) -> SessionState:
+        """The active object's last part with one click more.
+
+        Raises:
+            InputError: The first click is a negative one.
+        """
+        part = self.current.parts[-1]
+        if not click.positive and not part.is_prompted:
+            raise InputError("click on the object first; then shift-click on what does not belong to it")
+        return self._with_part(replace(part, clicks=(*part.clicks, click)))
+
+    def with_box(self, box: Box) -> SessionState:
+        """The active object's last part with a box, in place of an earlier one in the same picture.
+
+        Raises:
+            InputError: The box is empty.
+        """
+        x0, y0, x1, y1 = box.corners
+        if x1 - x0 < 1 or y1 - y0 < 1:
+            raise InputError("the box is empty; drag from one corner of the object to the other")
+        part = self.current.parts[-1]
+        others = tuple(other for other in part.boxes if other.picture != box.picture)
+        return self._with_part(replace(part, boxes=(*others, box)))
+
+    def with_part(self, operation: Operation) -> SessionState:
+        """The active object with a new last part; one that says nothing yet is replaced.
+
+        Raises:
+            InputError: There is nothing yet to add to or to take from.
+        """
+        parts = self.current.parts
+        if operation == "new":
+            return self._with_current(replace(self.current, parts=(Part(),)))
+        if not parts[0].is_prompted:
+            raise InputError(f"there is nothing to {operation} yet; click on the object first")
+        kept = parts if parts[-1].is_prompted else parts[:-1]
+        return self._with_current(replace(self.current, parts=(*kept, Part(operation))))
+
+    def with_object(self, name: str | None = None) -> SessionState:
+        """One object more, which clicks go to from now on."""
+        taken = {one.name for one in self.objects}
+        number = next(n for n in range(1, len(taken) + 2) if f"object {n}" not in taken)
+        colour = COLOURS[len(self.objects) % len(COLOURS)]
+        made = ObjectState(checked(name, taken) if name else f"object {number}", colour)
+        return SessionState((*self.objects, made), len(self.objects))
+
+    def without(self, index: int) -> SessionState:
+        """One object less; where it was the last, an empty one takes its place."""
+        kept = self.objects[:index] + self.objects[index + 1 :]
+        active = self.active - (index < self.active)
+        return SessionState(kept, min(active, len(kept) - 1)) if kept else SessionState()
+
+    def with_active(self, index: int) -> SessionState:
+        """Another object is the one that clicks go to."""
+        return replace(self, active=min(max(index, 0), len(self.objects) - 1))
+
+    def renamed(self, name: str) -> SessionState:
+        """The active object under another name.
+
+        Raises:
+            InputError: The name is none, or another object has it.
+        """
+        others = {one.name for i, one in enumerate(self.objects) if i != self.active}
+        return self._with_current(replace(self.current, name=checked(name, others)))
+
+    def coloured(self, colour: Colour) -> SessionState:
+        """The active object in another colour."""
+        return self._with_current(replace(self.current, colour=colour))
+
+    def shown(self, index: int, visible: bool) -> SessionState:
+        """An object shown or hidden."""
+        objects = list(self.objects)
+        objects[index] = replace(objects[index], visible=visible)
+        return replace(self, objects=tuple(objects))
+
+    def _with_part(self, part: Part) -> SessionState:
+        return self._with_current(replace(self.current, parts=(*self.current.parts[:-1], part)))
+
+    def _with_current(self, one: ObjectState) -> SessionState:
+        objects = (*self.objects[: self.active], one, *self.objects[self.active + 1 :])
+        return replace(self, objects=objects)
+
+
+@dataclass(frozen=True)
+class History:
+    """States before and after the present one.
+
+    Attributes:
+        present: What holds now.
+        past: Older states, the latest last.
+        future: States that were undone, the next one last.
+    """
+
+    present: SessionState = field(default_factory=SessionState)
+    past: tuple[SessionState, ...] = ()
+    future: tuple[SessionState, ...] = ()
+
+    def then(self, state: SessionState) -> History:
+        """A new present; what had been undone is forgotten, and so are the oldest of many states."""
+        if state == self.present:
+            return self
+        return History(state, (*self.past, self.present)[-MOST_STATES:], ())
+
+    def undone(self) -> History:
+        """One step back; at the beginning nothing happens."""
+        if not self.past:
+            return self
+        return History(self.past[-1], self.past[:-1], (*self.future, self.present))
+
+    def redone(self) -> History:
+        """One step forward again; where nothing was undone nothing happens."""
+        if not self.future:
+            return self
+        return History(self.future[-1], (*self.past, self.present), self.future[:-1])
+
+
+def checked(name: str, others: Sequence[str] | set[str] = ()) -> str:
+    """A name for an object.
+
+    Raises:
+        InputError: It is no folder's name on some system, or it is taken.
+    """
+    return check_name(name, others)

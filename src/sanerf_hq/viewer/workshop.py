@@ -1,0 +1,198 @@
+"""Workshop: what all browsers share: the trained field, its samples, segmenters; and how objects are made."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.features import EmbeddingCache
+from sanerf_hq.masks import DECODE_PRESETS, MaskSet, Polls, Survey, begin_survey, mask_set
+from sanerf_hq.objects import OBJECT_PRESETS, ObjectField, Preview, preview_of, train_object_field
+from sanerf_hq.radiance import RadianceField, load_view_samples
+from sanerf_hq.runs import Progress, ProgressCallback, Run, quiet
+from sanerf_hq.scene import read_image
+from sanerf_hq.segmenters import MaskFolder, Segmenter, load_segmenter
+from sanerf_hq.viewer.combine import combined
+from sanerf_hq.viewer.state import ObjectState, Operation, Part
+
+WORK = "work"
+KEPT_PARTS = 16
+STAGE = "masks"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be segmented; equal requests have equal answers.
+
+    Attributes:
+        objects: Their names and parts, prompted ones only.
+        segmenter: In the words of ``--segmenter``.
+    """
+
+    objects: tuple[tuple[str, tuple[Part, ...]], ...]
+    segmenter: str
+
+    @staticmethod
+    def of(objects: tuple[ObjectState, ...], segmenter: str) -> Request:
+        """Parts that say nothing yet are left out."""
+        named = tuple((one.name, tuple(p for p in one.parts if p.is_prompted)) for one in objects)
+        return Request(named, segmenter)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request.
+
+    Attributes:
+        request: The request.
+        masks: Of some or all training views.
+        preview: The objects by votes; None once there is the field.
+        field: The trained field; None before.
+        seconds: From the request to this, seconds.
+    """
+
+    request: Request
+    masks: MaskSet
+    preview: Preview | None
+    field: ObjectField | None
+    seconds: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.request.objects)
+
+
+class Workshop:
+    """A run opened for viewing. Methods may be called from any thread."""
+
+    def __init__(self, field: RadianceField, preset: str, device: str, progress: ProgressCallback = quiet):
+        """Read the samples of the run's training views, or compute them.
+
+        Raises:
+            InputError: The field is at home nowhere, or its files cannot be read.
+        """
+        self.field = field
+        self.home = field.at_home()
+        self.preset, self.device = preset, device
+        self.pool = load_view_samples(field, progress)
+        self._polls = Polls(self.home, self.pool)
+        self._segmenters: dict[str, Segmenter | MaskFolder] = {}
+        self._surveys: OrderedDict[tuple[str, Part], Survey] = OrderedDict()
+        self._finished: set[tuple[str, Part]] = set()
+        self._bench = threading.Lock()  # training twice at a time on the same cores only takes longer
+
+    def segmenter(self, spec: str) -> Segmenter | MaskFolder:
+        """A segmenter, loaded once.
+
+        Raises:
+            InputError: There is none of that name, or what it needs is missing.
+        """
+        if spec not in self._segmenters:
+            self._segmenters[spec] = load_segmenter(spec, self.home.scene, self.device)
+        return self._segmenters[spec]
+
+    def encode_views(self, spec: str) -> None:
+        """Encode the training views ahead of the first prompt; what is kept in the run is not made anew.
+
+        Raises:
+            InputError: As for :meth:`segmenter`; or a photo cannot be read.
+        """
+        segmenter = self.segmenter(spec)
+        if isinstance(segmenter, MaskFolder) or DECODE_PRESETS[self.preset].segment_on != "photo":
+            return
+        cache = EmbeddingCache(self.home.run.features, segmenter)
+        for view in self.home.views:
+            cache.get(view.name, partial(read_image, view, self.home.width))
+
+    def segment(
+        self,
+        request: Request,
+        scratch: Path,
+        show: Callable[[Outcome], None],
+        progress: ProgressCallback,
+        refine: bool = True,
+    ) -> None:
+        """Answer a request: first by votes of a few views, then by a field of all of them.
+
+        Args:
+            request: What is asked.
+            scratch: A folder of the caller's own, where the field is trained.
+            show: Called with each outcome, the preview first.
+            progress: Told of the progress; may raise Cancelled.
+            refine: Whether the field is trained too.
+
+        Raises:
+            InputError: A prompt means nothing, or the views show no such object.
+            Cancelled: The callback asked for it.
+        """
+        started = time.monotonic()
+        with self._at_bench(progress):
+            early = DECODE_PRESETS[self.preset].preview_views
+            masks = self._masks(request, early, progress)
+            preview = preview_of(self.field, masks, self.pool)
+            show(Outcome(request, masks, preview, None, time.monotonic() - started))
+            if not refine:
+                return
+            masks = self._masks(request, None, progress)
+            away = self._scratch_field(scratch)
+            away.at_home().run.remove_segmentation(WORK)
+            config = OBJECT_PRESETS[self.preset]
+            found = train_object_field(away, masks, WORK, config, progress, self.pool)
+            show(Outcome(request, masks, None, found, time.monotonic() - started))
+
+    def _masks(self, request: Request, views: int | None, progress: ProgressCallback) -> MaskSet:
+        """All objects' masks, of so many views each (None: of all that show them)."""
+        whole: MaskSet | None = None
+        for name, parts in request.objects:
+            found: list[tuple[Operation, MaskSet]] = [
+                (p.operation, self._part_masks(request.segmenter, p, views, progress)) for p in parts
+            ]
+            one = combined(name, found)
+            whole = one if whole is None else whole.joined(one)
+        if whole is None:
+            raise InputError("nothing is prompted; click on an object")
+        return whole
+
+    def _part_masks(self, spec: str, part: Part, views: int | None, progress: ProgressCallback) -> MaskSet:
+        segmenter = self.segmenter(spec)
+        key = spec, replace(part, operation="new")
+        survey = self._surveys.pop(key, None)  # one that is stopped half-way is not used again
+        if survey is None:
+            config = DECODE_PRESETS[self.preset]
+            survey = begin_survey(self.field, segmenter, part.prompts(), self._polls, config)
+
+        def told(done: int, total: int) -> None:
+            progress(Progress(STAGE, done, total))
+
+        if key not in self._finished:
+            survey.decode(views, told)
+        if views is None and key not in self._finished:
+            survey.repeat(told)
+            self._finished.add(key)
+        self._surveys[key] = survey
+        while len(self._surveys) > KEPT_PARTS:
+            self._finished.discard(self._surveys.popitem(last=False)[0])
+        return mask_set({"the object": survey}, segmenter.name)
+
+    def _scratch_field(self, scratch: Path) -> RadianceField:
+        """The same field, at home in a folder where its trials harm nobody."""
+        run = self.home.run
+        if not (scratch / "run.json").exists():
+            Run.create(scratch, run.scene_path, run.fingerprint, run.seed, run.scene_options)
+        return replace(self.field, home=replace(self.home, run=Run.open(scratch)))
+
+    @contextmanager
+    def _at_bench(self, progress: ProgressCallback) -> Iterator[None]:
+        while not self._bench.acquire(timeout=0.1):
+            progress(Progress(STAGE, 0, 1, message="waiting for another browser's work"))
+        try:
+            yield
+        finally:
+            self._bench.release()

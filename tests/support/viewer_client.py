@@ -1,0 +1,58 @@
+"""A connection to the viewer that sends what a browser would, without being one."""
+
+from __future__ import annotations
+
+import msgspec.msgpack
+import viser
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from sanerf_hq.viewer.viewpoint import Viewpoint
+from support.balls import CENTERS, ball_camera
+from support.recorder import CANVAS
+
+CLIENTS: list[Client] = []
+
+
+class Client:
+    """A connection that sends what a browser would."""
+
+    def __init__(self, port: int, headers: dict[str, str] | None = None) -> None:
+        self.socket: ClientConnection = connect(
+            f"ws://127.0.0.1:{port}",
+            subprotocols=[Subprotocol(f"viser-v{viser.__version__}")],
+            additional_headers=headers,
+            max_size=None,
+            close_timeout=0.5,  # what was sent to it is not read, so neither is the farewell
+        )
+        CLIENTS.append(self)
+
+    def send(self, kind: str, **fields: object) -> None:
+        self.socket.send(msgspec.msgpack.encode({"type": kind, **fields}))
+
+    def look(self, index: int = 3) -> None:
+        point = Viewpoint.of_camera(ball_camera(index), 3.0)
+        self.send(
+            "ViewerCameraMessage",
+            wxyz=point.wxyz,
+            position=point.position,
+            fov=point.fov,
+            image_width=CANVAS[0],
+            image_height=CANVAS[1],
+            near=0.01,
+            far=1000.0,
+            look_at=point.look_at,
+            up_direction=point.up,
+        )
+
+    def click(self, number: int, modifier: str | None = None) -> None:
+        window = Viewpoint.of_camera(ball_camera(3), 3.0).camera(*CANVAS)
+        x, y = window.project(CENTERS[number - 1 : number]).xy[0].tolist()
+        self.send(
+            "ScenePointerMessage",
+            event_type="click",
+            ray_origin=(0, 0, 0),
+            ray_direction=(0, 0, 1),
+            screen_pos=((x / CANVAS[0], y / CANVAS[1]),),
+            modifier=modifier,
+        )

@@ -1,0 +1,160 @@
+"""The server, by a client that speaks its protocol but is no browser."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import msgspec.msgpack
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.viewer.app import App
+from sanerf_hq.viewer.gate import Gate
+from sanerf_hq.viewer.serving import start_server
+from sanerf_hq.viewer.workshop import Workshop
+from support.chromium import until
+from support.viewer_client import CLIENTS, Client
+
+
+@pytest.fixture
+def app(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    monkeypatch.setattr("sanerf_hq.viewer.app.ANSWER_SECONDS", 0.2)  # nobody answers for a local storage
+    started = App(workshop, Gate.at("127.0.0.1"), 0, "truth")
+    yield started
+    for client in CLIENTS:
+        client.socket.close()
+    CLIENTS.clear()
+    started.stop()
+
+
+def joined(app: App, count: int = 1) -> list[Client]:
+    clients = [Client(app.server.get_port()) for _ in range(count)]
+    for client in clients:
+        client.look()
+    until(lambda: len(app.sessions) == count and all(s.viewpoint for s in app.sessions), 30)
+    for client in clients:
+        client.look()
+    until(lambda: all(session.frame is not None for session in app.sessions), 30)
+    return clients
+
+
+def test_two_clients_click_and_neither_sees_the_other_s_prompts(app: App):
+    one, other = joined(app, 2)
+    one.click(1)
+    until(lambda: sum(session.is_refined for session in app.sessions) == 1, 60)
+    other.click(2)
+    until(lambda: all(session.is_refined for session in app.sessions), 60)
+    places = {session.state.current.parts[0].clicks[0].xy for session in app.sessions}
+    assert len(places) == 2
+    assert [len(session.state.current.parts[0].clicks) for session in app.sessions] == [1, 1]
+    other.click(1, "shift")
+    until(lambda: sorted(len(s.state.current.parts[0].clicks) for s in app.sessions) == [1, 2], 30)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"",
+        b"\xff" * 40,
+        b"\x00" * 8,
+        msgspec.msgpack.encode([1, 2]),
+        msgspec.msgpack.encode({"no": "type"}),
+        msgspec.msgpack.encode({"type": "NoSuchMessage"}),
+        msgspec.msgpack.encode({"type": "ViewerCameraMessage", "wxyz": "north"}),
+        "words",
+    ],
+)
+def test_what_is_no_message_ends_its_own_connection_only(
+    noise: bytes | str, app: App, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.WARNING)
+    (good,) = joined(app)
+    bad = Client(app.server.get_port())
+    bad.socket.send(noise)
+    with pytest.raises(ConnectionClosed):
+        while True:
+            bad.socket.recv(timeout=20)
+    assert "Traceback" not in caplog.text
+    good.click(1)
+    until(lambda: app.sessions[0].is_refined, 60)
+
+
+@pytest.mark.filterwarnings("ignore:\\[viser\\]")
+def test_well_formed_messages_that_mean_nothing_are_survived(app: App, caplog: pytest.LogCaptureFixture):
+    (client,) = joined(app)
+    camera = {"near": 0.1, "far": 9.0, "look_at": (0, 0, 0), "up_direction": (0, 0, 1)}
+    size = {"image_width": 10, "image_height": 10}
+    nan = float("nan")
+    for wxyz, position, fov in (
+        ((nan,) * 4, (0, 0, 0), 1.0),
+        ((0,) * 4, (0, 0, 0), 1.0),
+        ((1, 0), (0,), -1.0),
+    ):
+        client.send("ViewerCameraMessage", wxyz=wxyz, position=position, fov=fov, **size, **camera)
+    client.send("GuiUpdateMessage", uuid="nobody", updates={"value": 1})
+    client.send(
+        "ScenePointerMessage",
+        event_type="click",
+        ray_origin=None,
+        ray_direction=None,
+        screen_pos=(),
+        modifier=None,
+    )
+    client.look(4)
+    client.look(3)
+    client.click(1)
+    until(lambda: app.sessions[0].is_refined, 60)
+    assert "Traceback" not in caplog.text
+
+
+def test_a_tab_that_is_closed_in_the_middle_of_training_leaves_the_others_alone(app: App):
+    going, staying = joined(app, 2)
+    going.click(1)
+    going.socket.close()
+    until(lambda: len(app.sessions) == 1, 30)
+    staying.click(2)
+    until(lambda: app.sessions[0].is_refined, 60)
+
+
+def test_a_foreign_origin_is_refused_and_the_own_one_is_not(app: App):
+    port = app.server.get_port()
+    with pytest.raises(InvalidStatus) as refused:
+        Client(port, {"Origin": "http://evil.example"})
+    assert refused.value.response.status_code == HTTPStatus.FORBIDDEN
+    Client(port, {"Origin": f"http://127.0.0.1:{port}"}).socket.close()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
+        assert page.headers["X-Frame-Options"] == "DENY"
+
+
+def test_without_the_token_neither_page_nor_connection_is_served():
+    server = start_server(Gate("127.0.0.1", "sesame42"), 0, "guarded")
+    try:
+        address = f"http://127.0.0.1:{server.get_port()}"
+        for path in ("/", "/?token=wrong"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(address + path)
+            assert refused.value.code == HTTPStatus.FORBIDDEN
+            refused.value.close()
+        with pytest.raises(InvalidStatus):
+            Client(server.get_port())
+        with urllib.request.urlopen(f"{address}/?token=sesame42") as page:
+            cookie = page.headers["Set-Cookie"].split(";")[0]
+        Client(server.get_port(), {"Cookie": cookie}).socket.close()
+    finally:
+        server.stop()
+
+
+def test_an_address_that_is_none_is_refused():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(InputError, match="cannot be used"):
+            start_server(Gate.at("127.0.0.1"), taken.getsockname()[1], "x")
+    with pytest.raises(InputError, match="cannot be used"):
+        start_server(Gate.at("203.0.113.7"), 0, "x")

@@ -1,0 +1,184 @@
+"""The viewer in a real browser, on the scene that the package ships. Screenshots lie in the test's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from sanerf_hq.radiance import PRESETS, RadianceField, train_radiance_field
+from sanerf_hq.scene import View, load_scene, read_instances
+from sanerf_hq.viewer.app import App, warm_up
+from sanerf_hq.viewer.gate import Gate
+from sanerf_hq.viewer.overlay import labels_of
+from sanerf_hq.viewer.session import Session
+from sanerf_hq.viewer.workshop import Workshop
+from support.chromium import Chromium, find_chromium, until
+from support.paths import PACKAGE
+
+PROGRAM = find_chromium()
+STEPS = 200  # blurred, and good enough for outlines
+MUG, BOOKS = 3, 2
+MUG_PLACE, MUG_BOX = (187, 71), (171, 51, 204, 90)
+BOOKS_PLACE = (187, 97)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),  # a minute or two where nothing else runs
+    pytest.mark.skipif(
+        PROGRAM is None, reason="needs a browser; install chromium (apt-get install chromium)"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory) -> RadianceField:
+    torch.set_num_threads(1)
+    scene = load_scene(PACKAGE / "demo_scene" / "desk")
+    out = tmp_path_factory.mktemp("desk") / "run"
+    return train_radiance_field(scene, out, replace(PRESETS["draft"], steps=STEPS))
+
+
+@pytest.fixture
+def app(field: RadianceField) -> Iterator[App]:
+    started = App(Workshop(field, "draft", "cpu"), Gate.at("127.0.0.1"), 0, "compact")
+    warm_up(started.workshop, "compact", print)
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chromium]:
+    assert PROGRAM is not None
+    started = Chromium(PROGRAM, tmp_path / "profile")
+    yield started
+    started.close()
+
+
+def session_of(app: App) -> Session:
+    until(lambda: len(app.sessions) == 1, 120, "the page")
+    (session,) = app.sessions
+    until(lambda: session.frame is not None and session.frame.is_final, 120, "the first picture")
+    return session
+
+
+def on_page(
+    browser: Chromium, session: Session, view: View, pixel: tuple[float, float]
+) -> tuple[float, float]:
+    """Where a pixel of a view is on the page, while the page looks from there."""
+    left, top, width, height = browser.canvas()
+    assert session.viewpoint is not None
+    window = session.viewpoint.camera(round(width), round(height))
+    ahead = view.camera.unproject(torch.tensor([pixel]) + 0.5, torch.ones(1))
+    x, y = window.project(ahead).xy[0].tolist()
+    return left + x, top + y
+
+
+def refined(session: Session, status: Chromium) -> None:
+    until(lambda: session.is_refined or "⚠" in status.text(), 120, "the refined field")
+    assert "⚠" not in status.text(), status.text()[:400]
+
+
+def overlay_and_truth(session: Session, view: View) -> tuple[Tensor, Tensor]:
+    """The overlay that is shown and the truth beneath it, where the window shows the view."""
+    until(lambda: session.frame is not None and session.frame.is_final, 120, "the sharp picture")
+    frame, outcome = session.frame, session.outcome
+    assert frame is not None and outcome is not None
+    shown = labels_of(outcome, frame.surfaces, session.look.threshold)
+    grid = frame.camera.pixel_grid()
+    seen = view.camera.project(frame.camera.unproject(grid, torch.ones(len(grid))))
+    x, y = seen.xy[seen.on_screen].long().unbind(-1)
+    return shown[seen.on_screen], read_instances(view)[y, x]
+
+
+def share(overlay: Tensor, truth: Tensor, identity: int) -> float:
+    return float(overlay[truth == identity].float().mean())
+
+
+def test_an_object_is_clicked_saved_exported_and_found_again(
+    app: App, browser: Chromium, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    browser.open(app.url)
+    session = session_of(app)
+    until(lambda: "click on an object" in browser.text(), 60, "the panel")
+    view = app.workshop.home.views[0]
+    until(lambda: session.viewpoint and session.viewpoint.is_at(view.camera, 3.0), 30, "the first view")
+
+    def at(pixel: tuple[float, float]) -> tuple[float, float]:
+        return on_page(browser, session, view, pixel)
+
+    # It orbits, and flies back.
+    left, top, width, height = browser.canvas()
+    before = session.viewpoint
+    browser.drag([(left + width / 4 + 12 * step, top + height * 0.8) for step in range(6)])
+    until(lambda: session.viewpoint != before, 30, "another camera")
+    assert session.state.prompted == ()
+    browser.press("Show")
+    browser.press("Fly there")
+    until(lambda: session.viewpoint and session.viewpoint.is_at(view.camera, 3.0), 60, "the first view again")
+    browser.press("Objects")
+
+    # A click takes in some of the books below the mug; a shift-click on them gives them back.
+    browser.click(*at(MUG_PLACE))
+    until(lambda: len(session.state.current.parts[0].clicks) == 1, 30, "the click")
+    refined(session, browser)
+    overlay, truth = overlay_and_truth(session, view)
+    browser.screenshot(tmp_path / "click.png")
+    taken = share(overlay, truth, BOOKS)
+    browser.click(*at(BOOKS_PLACE), "shift")
+    until(lambda: len(session.state.current.parts[0].clicks) == 2, 30, "the second click")
+    refined(session, browser)
+    overlay, truth = overlay_and_truth(session, view)
+    browser.screenshot(tmp_path / "shift.png")
+    assert taken > 0 and share(overlay, truth, BOOKS) < taken
+    browser.key("z")
+    until(lambda: len(session.state.current.parts[0].clicks) == 1, 30, "the step back")
+
+    # With a box the overlay is the mug.
+    low, high = at(MUG_BOX[:2]), at(MUG_BOX[2:])
+    browser.drag([low, ((low[0] + high[0]) / 2, (low[1] + high[1]) / 2), high], "ctrl")
+    until(lambda: len(session.state.current.parts[0].boxes) == 1, 30, "the box")
+    refined(session, browser)
+    overlay, truth = overlay_and_truth(session, view)
+    browser.screenshot(tmp_path / "mug.png")
+    iou = float((overlay.bool() & (truth == MUG)).sum() / (overlay.bool() | (truth == MUG)).sum())
+    assert iou >= 0.8
+
+    # Saved, exported.
+    browser.press("Files")
+    browser.press("Save")
+    until(lambda: session.name == "objects", 60, "the segmentation")
+    browser.press("Export points")
+    exports = app.workshop.home.run.segmentation("objects").exports
+    until(lambda: (exports / "objects.ply").is_file(), 120, "the export")
+    browser.screenshot(tmp_path / "files.png")
+
+    # Reloaded, all is as it was.
+    state, outcome = session.state, session.outcome
+    browser.reload()
+    until(lambda: app.sessions == [], 30, "the end of the page")
+    again = session_of(app)
+    assert again.state == state and again.outcome is outcome and again.name == "objects"
+    until(lambda: "+1" in browser.text() and "□1" in browser.text(), 60, "the object's row")
+
+    # And so it is where only the files are left.
+    other = App(Workshop(app.workshop.field, "draft", "cpu"), Gate.at("127.0.0.1"), 0, "compact")
+    try:
+        browser.open(other.url)
+        fresh = session_of(other)
+        assert fresh.state.prompted == ()
+        from sanerf_hq.viewer.files import Files
+
+        Files(fresh, lambda name, content: None).open("objects")
+        until(lambda: fresh.name == "objects", 60, "the opened segmentation")
+        assert fresh.state == state and fresh.is_refined
+        until(lambda: "+1" in browser.text(), 60, "the object's row")
+        browser.screenshot(tmp_path / "opened.png")
+    finally:
+        other.stop()
+    assert browser.errors == []
+    assert "Traceback" not in caplog.text

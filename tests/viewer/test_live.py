@@ -1,0 +1,52 @@
+"""A field in the browser while it trains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from sanerf_hq.radiance import PRESETS, RadianceField, train_radiance_field
+from sanerf_hq.scene import load_scene
+from sanerf_hq.viewer.live import LiveApp
+from support.balls import write_ball_scene
+from support.chromium import until
+from support.viewer_client import Client
+
+
+def test_being_watched_changes_nothing_in_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sanerf_hq.radiance.train.WATCH_SECONDS", 0.0)
+    torch.set_num_threads(1)
+    scene, config = load_scene(write_ball_scene(tmp_path / "balls")), replace(PRESETS["draft"], steps=6)
+    seen: list[RadianceField] = []
+    watched = train_radiance_field(scene, tmp_path / "watched", config, watch=seen.append)
+    plain = train_radiance_field(scene, tmp_path / "plain", config)
+    assert len(seen) == 6
+    assert torch.equal(watched.network.table, plain.network.table)
+    assert torch.equal(seen[-1].network.table, plain.network.table)
+    assert not torch.equal(seen[0].network.table, plain.network.table), "a copy, not the field itself"
+
+
+def test_a_page_shows_the_newest_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from support.balls import ball_field
+
+    field = ball_field(tmp_path)
+    shown: list[object] = []
+    monkeypatch.setattr(
+        "sanerf_hq.viewer.window.Window.show", lambda self, pixels, depth: shown.append(pixels)
+    )
+    app = LiveApp(field.at_home().scene, 0)
+    client = Client(int(app.url.rsplit(":", 1)[1].strip("/")))
+    try:
+        client.look()
+        app.show(field)
+        until(lambda: shown, 30, "a picture")
+        many = len(shown)
+        app.show(field)
+        until(lambda: len(shown) > many, 30, "the newer picture")
+        client.socket.close()
+        app.show(field)
+    finally:
+        app.stop()

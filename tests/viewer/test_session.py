@@ -1,0 +1,199 @@
+"""A session's whole life on two balls, without a page."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sanerf_hq.export import find_target
+from sanerf_hq.viewer.crop import CropBox
+from sanerf_hq.viewer.files import Files
+from sanerf_hq.viewer.overlay import labels_of
+from sanerf_hq.viewer.session import Session
+from sanerf_hq.viewer.viewpoint import Viewpoint
+from sanerf_hq.viewer.workshop import Workshop
+from support.balls import CENTERS, ball_camera, ball_photo
+from support.chromium import until
+from support.recorder import CANVAS, Recorder
+
+New = Callable[[], tuple[Session, Recorder]]
+
+
+def place(number: int, index: int = 3) -> tuple[float, float]:
+    """Where a ball's middle is in a window at a view."""
+    window = Viewpoint.of_camera(ball_camera(index), 3.0).camera(*CANVAS)
+    x, y = window.project(CENTERS[number - 1 : number]).xy[0].tolist()
+    return x / CANVAS[0], y / CANVAS[1]
+
+
+def refined(session: Session) -> None:
+    until(lambda: session.is_refined or session.screen.errors, 60, "the refined field")
+
+
+def iou(session: Session, number: int) -> float:
+    """Of the overlay and a ball, in the picture that is shown."""
+    frame, outcome = session.frame, session.outcome
+    assert frame is not None and outcome is not None
+    shown = labels_of(outcome, frame.surfaces, session.look.threshold).view(frame.depth.shape) > 0
+    truth = torch.from_numpy(ball_photo(frame.camera)[1]) == number
+    return float((shown & truth).sum() / (shown | truth).sum())
+
+
+def test_a_click_is_previewed_refined_and_shown(new_session: New):
+    session, screen = new_session()
+    until(lambda: session.frame is not None and session.frame.is_final)
+    plain = screen.pictures[-1][0]
+    session.clicked(place(1), positive=True)
+    (click,) = session.state.current.parts[0].clicks
+    assert click.picture.view == "images/3.png"
+    refined(session)
+    assert screen.errors == []
+    assert {"preview", "refined", "coarse", "sharp"} <= set(session.times)
+    assert session.outcome is not None and session.outcome.names == ("object 1",)
+    assert iou(session, 1) > 0.8
+    until(lambda: not torch.equal(screen.pictures[-1][0], plain))
+    session.undo()
+    assert session.outcome is None and torch.equal(screen.pictures[-1][0], plain)
+    session.redo()
+    assert session.is_refined, "what is known is not computed again"
+
+
+def test_the_threshold_moves_without_recomputing(new_session: New):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    until(lambda: session.frame is not None and session.frame.is_final)
+    outcome, frame = session.outcome, session.frame
+    session.looked(replace(session.look, threshold=0.5))
+    assert session.outcome is outcome and session.frame is frame
+    assert screen.pictures[-1][1] is frame
+
+
+def test_objects_and_parts_are_joined(new_session: New):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    session.part("add")
+    session.clicked(place(2), positive=True)
+    refined(session)
+    masks = session.outcome.masks if session.outcome else None
+    assert masks is not None and masks.names == ("object 1",)
+    both = masks.mask("images/3.png")
+    assert both is not None
+    truth = torch.from_numpy(ball_photo(ball_camera(3))[1])
+    assert torch.equal(both, truth > 0)
+    session.part("subtract")
+    session.clicked(place(2), positive=True)
+    refined(session)
+    left = session.outcome.masks.mask("images/3.png") if session.outcome else None
+    assert left is not None and torch.equal(left, truth == 1)
+    session.edit(lambda state: state.with_object("green"))
+    session.clicked(place(2), positive=True)
+    refined(session)
+    assert session.outcome is not None and session.outcome.names == ("object 1", "green")
+    assert screen.errors == []
+
+
+def test_what_cannot_be_done_is_said_in_a_sentence(new_session: New):
+    session, screen = new_session()
+    session.clicked(place(1), positive=False)
+    assert screen.errors[-1].startswith("click on the object first")
+    session.clicked((0.02, 0.02), positive=True)
+    until(lambda: len(screen.errors) > 1)
+    assert "hit only background" in screen.errors[-1]
+    session.chose("magic")
+    until(lambda: len(screen.errors) > 2)
+    assert "there is no segmenter 'magic'" in screen.errors[-1]
+
+
+def test_two_sessions_keep_their_prompts_apart(new_session: New):
+    (one, _), (other, _) = new_session(), new_session()
+    one.clicked(place(1), positive=True)
+    other.clicked(place(2), positive=True)
+    refined(one)
+    refined(other)
+    for session in (one, other):
+        until(lambda session=session: session.frame is not None and session.frame.is_final)
+    assert iou(one, 1) > 0.8 and iou(other, 2) > 0.8
+
+
+def test_saved_it_is_a_segmentation_and_opened_again_it_is_as_it_was(new_session: New, workshop: Workshop):
+    session, screen = new_session()
+    sent: list[tuple[str, bytes]] = []
+    files = Files(session, lambda name, content: sent.append((name, content)))
+    files.export("points", "")
+    until(lambda: screen.errors)
+    assert "save the objects first" in screen.errors[-1]
+    session.clicked(place(1), positive=True)
+    session.edit(lambda state: state.renamed("red"))
+    session.looked(replace(session.look, threshold=0.1))
+    files.save("mine", replace=False)
+    until(lambda: session.name == "mine")
+    run = workshop.home.run
+    folder = run.segmentation("mine")
+    assert json.loads(folder.identities.read_text()) == {"identities": ["red"]}
+    record = json.loads(folder.prompts.read_text())
+    assert record["objects"][0]["prompts"][0]["view"] == "images/3.png"
+    stage = run.stage("segmentations/mine")
+    assert stage is not None and stage.is_complete
+    target = find_target(workshop.field, "mine/red")
+    kept = target.field.render(ball_camera(3)).mask
+    assert session.outcome is not None and session.outcome.field is not None
+    assert torch.equal(kept, session.outcome.field.render(ball_camera(3)).mask)
+
+    other, said = new_session()
+    again = Files(other, lambda name, content: sent.append((name, content)))
+    assert again.names == ["mine"]
+    again.open("mine")
+    until(lambda: other.name == "mine")
+    assert other.state == session.state and other.look.threshold == 0.1 and other.is_refined
+    again.export("masks", "red")
+    until(lambda: sent or said.errors)
+    assert said.errors == [] and sent[0][0] == "red-masks.zip"
+    assert (folder.exports / "red-masks").is_dir()
+
+    third, refused = new_session()
+    third.clicked(place(2), positive=True)
+    Files(third, lambda name, content: None).save("mine", replace=False)
+    until(lambda: refused.errors)
+    assert "is taken" in refused.errors[-1]
+
+
+def test_modes_and_the_crop_box_show_other_pictures(new_session: New):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    until(lambda: session.frame is not None and session.frame.is_final)
+    pictures = {}
+    for mode in ("overlay", "colour", "depth"):
+        session.looked(replace(session.look, mode=mode))
+        pictures[mode] = screen.pictures[-1][0]
+    assert not torch.equal(pictures["overlay"], pictures["colour"])
+    assert not torch.equal(pictures["depth"], pictures["colour"])
+    before = session.frame
+    session.cropped_to(CropBox((-2, -2, -2), (2, 2, 2)))
+    until(lambda: session.frame is not before and session.frame is not None and session.frame.is_final)
+
+
+def test_a_session_that_is_closed_in_the_middle_of_training_ends(new_session: New, workshop: Workshop):
+    session, _ = new_session()
+    session.clicked(place(1), positive=True)
+    scratch = session.scratch
+    session.close()
+    until(lambda: not scratch.exists())
+    time.sleep(0.2)
+    other, screen = new_session()
+    other.clicked(place(1), positive=True)
+    refined(other)
+    assert screen.errors == []
+
+
+@pytest.mark.parametrize("operation", ["add", "subtract", "intersect"])
+def test_a_part_needs_something_to_be_joined_with(operation: str, new_session: New):
+    session, screen = new_session()
+    session.part(operation)  # pyright: ignore[reportArgumentType]
+    assert f"nothing to {operation} yet" in screen.errors[-1]

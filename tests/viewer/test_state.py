@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.prompts import BoxPrompt, PointPrompt, SpacePrompt
+from sanerf_hq.viewer.state import SPACE, Box, Click, History, Picture, SessionState
+from sanerf_hq.viewer.viewpoint import Viewpoint
+
+VIEW = Picture("images/3.png", None, 64, 48)
+FREE = Picture("", Viewpoint((0, 0, -3), (1, 0, 0, 0), 0.7), 64, 48)
+ON = Click(VIEW, (10, 11), True, (0.1, 0.2, 0.3))
+OFF = Click(VIEW, (30, 31), False, (0.4, 0.5, 0.6))
+
+
+def test_clicks_and_boxes_become_the_library_s_prompts():
+    state = SessionState().with_click(ON).with_click(OFF).with_box(Box(VIEW, (1, 2, 20, 30)))
+    assert state.current.parts[0].prompts() == [
+        BoxPrompt("images/3.png", (1, 2, 20, 30), [(10, 11)], [(30, 31)])
+    ]
+    (free,) = SessionState().with_click(Click(FREE, (5, 6), True)).current.parts[0].prompts()
+    assert isinstance(free, PointPrompt)
+    assert not isinstance(free.view, str) and (free.view.width, free.view.height) == (64, 48)
+
+
+def test_a_negative_click_in_a_picture_without_a_positive_one_goes_along_in_space():
+    aside = Click(FREE, (5, 6), False, (7.0, 8.0, 9.0))
+    first, second = SessionState().with_click(ON).with_click(aside).current.parts[0].prompts()
+    assert first == PointPrompt("images/3.png", [(10, 11)])
+    assert second == SpacePrompt([(0.1, 0.2, 0.3)], [(7.0, 8.0, 9.0)])
+
+
+def test_points_in_space_stay_points_in_space():
+    points = [Click(SPACE, (0, 0), True, (1.0, 2.0, 3.0)), Click(SPACE, (0, 0), False, (4.0, 5.0, 6.0))]
+    state = SessionState().with_click(points[0]).with_click(points[1])
+    assert state.current.parts[0].prompts() == [SpacePrompt([(1, 2, 3)], [(4, 5, 6)])]
+
+
+def test_a_first_click_beside_the_object_is_refused():
+    with pytest.raises(InputError, match="click on the object first"):
+        SessionState().with_click(OFF)
+
+
+def test_a_later_box_in_the_same_picture_takes_the_place_of_the_one_before():
+    state = SessionState().with_box(Box(VIEW, (1, 2, 20, 30))).with_box(Box(VIEW, (3, 4, 5, 6)))
+    assert [box.corners for box in state.current.parts[0].boxes] == [(3, 4, 5, 6)]
+    with pytest.raises(InputError, match="the box is empty"):
+        state.with_box(Box(VIEW, (3, 4, 3.5, 9)))
+
+
+def test_parts_are_begun_and_replaced_while_they_say_nothing():
+    with pytest.raises(InputError, match="nothing to subtract yet"):
+        SessionState().with_part("subtract")
+    state = SessionState().with_click(ON).with_part("add").with_part("subtract")
+    assert [part.operation for part in state.current.parts] == ["new", "subtract"]
+    state = state.with_click(ON).with_part("intersect")
+    assert [part.operation for part in state.current.parts] == ["new", "subtract", "intersect"]
+    assert [part.operation for part in state.with_part("new").current.parts] == ["new"]
+
+
+def test_objects_have_names_and_colours_of_their_own():
+    state = SessionState().with_object().with_object("vase")
+    assert [one.name for one in state.objects] == ["object 1", "object 2", "vase"]
+    assert len({one.colour for one in state.objects}) == 3
+    assert state.current.name == "vase"
+    with pytest.raises(InputError, match="is taken"):
+        state.renamed("object 1")
+    with pytest.raises(InputError, match="begins with a dot"):
+        state.renamed("../vase")
+    assert state.without(0).current.name == "vase"
+    assert [one.name for one in SessionState().without(0).objects] == ["object 1"]
+
+
+@given(st.lists(st.sampled_from(["click", "object", "undo", "redo", "remove", "part"]), max_size=40))
+def test_undo_and_redo_go_back_and_forth_over_whatever_was_done(steps: list[str]):
+    history, seen = History(), [SessionState()]
+    for step in steps:
+        before = history.present
+        if step == "undo":
+            history = history.undone()
+        elif step == "redo":
+            history = history.redone()
+        else:
+            change = {
+                "click": lambda s: s.with_click(ON),
+                "object": lambda s: s.with_object(),
+                "remove": lambda s: s.without(s.active),
+                "part": lambda s: s.with_part("new"),
+            }[step]
+            history = history.then(change(before))
+            assert history.present == before or history.undone().present == before
+        seen.append(history.present)
+        assert 0 <= history.present.active < len(history.present.objects)
+    while history.past:
+        history = history.undone()
+    assert history.present == seen[0]
