@@ -1,11 +1,11 @@
 """What an object field is worth over its masks, and the ray-pair loss over cross entropy: an ablation.
 
-    python benchmarks/object_field.py runs/desk runs/cape --segmenter compact --out benchmarks/results/object_field
-    python benchmarks/object_field.py runs/desk --segmenter damaged:wobble=3,leak=0.3 --seeds 0 1 2 --out results
+    python benchmarks/object_field.py runs/desk runs/cape --segmenter compact --out results/object_field
+    python benchmarks/object_field.py runs/desk --segmenter damaged:wobble=3,leak=0.3 --seeds 0 1 2 --out out
 
 Takes runs that ``sanerf train`` or ``sanerf bench`` made of scenes with truth. Each object is prompted by its
 first clicks and fused in every way of METHODS from two sets of masks: as they come (``equal``), and weighed,
-chosen among and asked for again (``weighed``). Scores are pooled over the test views at full size; 3D precision
+chosen among and asked for again (``weighed``). Scores are pooled over test views at full size; 3D precision
 and recall are those of the depth truth's points, by the field's probability there. The paired bootstrap is
 over objects and seeds, of each method against ``plain``, Eq. 8 alone on masks as they come.
 """

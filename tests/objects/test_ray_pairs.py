@@ -77,6 +77,16 @@ def test_pairs_never_cross_points():
     assert float(together) == pytest.approx(float(apart), rel=1e-5)
 
 
+def test_what_ends_far_apart_is_no_pair_however_alike():
+    colours, counts = torch.zeros(4, 3), torch.tensor([4])
+    places = torch.tensor([[0.0, 0, 0], [0.9, 0, 0], [1.8, 0, 0], [torch.inf, 0, 0]])
+    first, second = pairs(colours, counts, torch.tensor([0, 1, 3]), TAU, places)
+    assert sorted(zip(first.tolist(), second.tolist(), strict=True)) == [(0, 1), (1, 0), (1, 2)]
+    p = torch.tensor([[0.0, 1.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    found = ray_pair_loss(p, colours, counts, torch.tensor([0]), TAU, ALPHA, EPSILON, places)
+    assert float(found) == pytest.approx(math.exp(-ALPHA - EPSILON)), "of ray 0's pairs only ray 1 is left"
+
+
 def test_a_reference_that_nothing_looks_like_adds_nothing():
     colours = torch.tensor([[0.0, 0, 0], [1, 1, 1], [0, 0, 1]])
     p = torch.tensor([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9]])

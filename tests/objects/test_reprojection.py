@@ -81,7 +81,7 @@ def test_points_that_no_labelled_view_sees_have_no_set(field: BallField):
 
 
 def test_rays_of_some_sets():
-    sets = RaySets(torch.arange(10) * 7, torch.tensor([3, 5, 2]))
+    sets = RaySets(torch.arange(10) * 7, torch.tensor([3, 5, 2]), torch.ones(3))
     assert sets.rays_of(torch.tensor([2, 0])).tolist() == [8, 9, 0, 1, 2]
 
 
@@ -117,6 +117,25 @@ def test_a_source_gives_rays_with_their_colours(field: BallField, across: bool):
     assert torch.allclose(marched.colours, COLOURS[label] / 255)
     assert len(label.unique()) > 1
     assert len(marched.surfaces) == len(sets.pixels)
+
+
+def test_places_are_measured_in_patches(field: BallField):
+    numbers = torch.tensor(sorted(views_that_see(field, RED_SIDE)))
+    maps = ErrorMaps(numbers[:1], RED_SIDE[None])
+    config = RayPairConfig(patch=40, rays=64, reach=2.0, colours="photo")
+    source = PairSource.of(field, Region.everywhere(), maps, config)
+    sets = source.draw(torch.ones(1), Key(0, "test", 0))
+    places = source.march(sets).places
+    rays = field.at_home().pixel_rays.rays(sets.pixels)
+    distance, label = first_hits(rays)
+    points = rays.origins + rays.directions * distance[:, None]
+    depth = field.at_home().cameras[int(numbers[0])].project(RED_SIDE[None]).depth
+    width = float(depth[0]) * 40 / (70 * 72) ** 0.5
+    assert torch.allclose(places, points / (2 * width), rtol=1e-4)
+    shell = places[label == 0]
+    assert len(shell)
+    nearest = torch.cdist(shell, places[label == 1]).min()
+    assert float(nearest) > 1.0, "the shell lies far behind: no pair with the ball"
 
 
 def test_rendered_colours_are_the_field_s_own(field: BallField):

@@ -33,6 +33,8 @@ class RayPairConfig:
     """Pixels of a patch, on a side. [release: 8 or 16]"""
     references: int = 20
     """References of each set of rays. [paper]"""
+    reach: float = 0.0
+    """Widths of a patch from which two rays' ends are too far apart for a pair; 0: colour alone counts."""
     warm_up: float = 0.5
     """Share of the steps before the loss begins. [paper: 300 of 600]"""
     refresh: float = 1 / 3
@@ -54,7 +56,7 @@ class RayPairConfig:
         for name in ("rays", "patch", "references", "draw_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}; choose a larger one")
-        for name in ("weight", "alpha", "epsilon", "tau", "maps", "views", "sets"):
+        for name in ("weight", "alpha", "epsilon", "tau", "reach", "maps", "views", "sets"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must not be negative, got {getattr(self, name)}; choose another")
         if not 0 <= self.warm_up <= 1 or not 0 < self.refresh <= 1:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from sanerf_hq.geometry import Rays
 from sanerf_hq.objects.composite import restricted
 from sanerf_hq.objects.config import RayPairConfig
 from sanerf_hq.objects.error_maps import ErrorMaps
@@ -27,10 +29,12 @@ class PairRays:
     Attributes:
         surfaces: Their samples that lie in the objects' region.
         colours: C of each ray, in [0, 1].
+        places: Where each ends, in units of ``reach`` patches at its set's point; infinity for no surface.
     """
 
     surfaces: SurfaceSamples
     colours: Float[Tensor, "n_rays 3"]
+    places: Float[Tensor, "n_rays 3"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,14 @@ class PairSource:
         """What the rays of sets meet."""
         rays = self.field.at_home().pixel_rays.rays(sets.pixels)
         surfaces = self.field.surfaces(rays)
-        return PairRays(restricted(surfaces, self.region), self.colours(sets.pixels, surfaces))
+        colours = self.colours(sets.pixels, surfaces)
+        return PairRays(restricted(surfaces, self.region), colours, self._places(sets, rays, surfaces))
+
+    def _places(self, sets: RaySets, rays: Rays, surfaces: SurfaceSamples) -> Float[Tensor, "n_rays 3"]:
+        distance = self.field.world.length_to_scene(surfaces.distance.cpu())
+        points = rays.origins + rays.directions * distance[:, None]
+        width = sets.widths.repeat_interleave(sets.counts)
+        return (points / (self.config.reach * width)[:, None]).nan_to_num(torch.inf)
 
 
 def _rendered(field: RadianceField) -> Colours:

@@ -44,12 +44,13 @@ class PairState:
 
     def tensors(self) -> dict[str, Tensor]:
         """All of it that cannot be found again."""
-        return {"errors": self.errors, "pixels": self.sets.pixels, "counts": self.sets.counts}
+        return {"errors": self.errors, **vars(self.sets)}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Fill in what :meth:`tensors` gave."""
         self.errors.copy_(tensors["errors"])
-        self.sets, self.marched = RaySets(tensors["pixels"], tensors["counts"]), None
+        sets = RaySets(tensors["pixels"], tensors["counts"], tensors["widths"])
+        self.sets, self.marched = sets, None
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class PairBatch:
     surfaces: SurfaceSamples
     colours: Float[Tensor, "n_rays 3"]
     counts: Int64[Tensor, "n_sets"]
+    places: Float[Tensor, "n_rays 3"] | None
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ class PairTraining:
         chosen = order[: pairs.sets] if pairs.sets else order
         rays = state.sets.rays_of(chosen).to(state.errors.device)
         counts = state.sets.counts[chosen]
-        return PairBatch(state.marched.surfaces.take(rays), state.marched.colours[rays], counts)
+        places = state.marched.places[rays.cpu()] if pairs.reach else None
+        return PairBatch(state.marched.surfaces.take(rays), state.marched.colours[rays], counts, places)
 
     def loss(self, logits: Float[Tensor, "n_rays n_logits"], batch: PairBatch, key: Key) -> Float[Tensor, ""]:
         """λ Σ_p L_RGB(R_p) (Eq. 14)."""
@@ -120,6 +123,7 @@ class PairTraining:
             pairs.tau,
             pairs.alpha,
             pairs.epsilon,
+            batch.places,
         )
         return pairs.weight * found
 

@@ -29,6 +29,7 @@ def ray_pair_loss(
     tau: float,
     alpha: float,
     epsilon: float,
+    places: Float[Tensor, "n_rays 3"] | None = None,
 ) -> Float[Tensor, ""]:
     """Σ over the sets of L_RGB (Eq. 9); pairs are formed within a set alone.
 
@@ -40,8 +41,9 @@ def ray_pair_loss(
         tau: Difference in colour (Eq. 10) from which two rays are no pair.
         alpha: How sharply f tells angles apart.
         epsilon: The constant in its exponent.
+        places: Where each ray ends, in lengths from which two rays are no pair; None: however far apart.
     """
-    first, second = pairs(colours, counts, references, tau)
+    first, second = pairs(colours, counts, references, tau, places)
     n_sets, n_references = len(counts), len(references)
     place = torch.full((len(colours),), -1, device=colours.device)
     place[references] = torch.arange(n_references, device=colours.device)
@@ -60,6 +62,7 @@ def pairs(
     counts: Int64[Tensor, "n_sets"],
     references: Int64[Tensor, "n_references"],
     tau: float,
+    places: Float[Tensor, "n_rays 3"] | None = None,
 ) -> tuple[Int64[Tensor, "n_pairs"], Int64[Tensor, "n_pairs"]]:
     """Each reference i with every j of its K_i; arguments as for :func:`ray_pair_loss`."""
     ends = counts.cumsum(0)
@@ -69,6 +72,8 @@ def pairs(
     rank = torch.arange(len(first), device=first.device) - (each.cumsum(0) - each).repeat_interleave(each)
     second = (ends - counts)[set_of].repeat_interleave(each) + rank
     alike = ((colours[first] - colours[second]).square().sum(-1) < tau**2) & (first != second)
+    if places is not None:
+        alike &= (places[first] - places[second]).square().sum(-1) < 1
     return first[alike], second[alike]
 
 

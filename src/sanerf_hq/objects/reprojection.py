@@ -24,15 +24,18 @@ class RaySets:
     Attributes:
         pixels: Their numbers, as :class:`~sanerf_hq.geometry.PixelRays` numbers them.
         counts: Pixels of each set, at least one.
+        widths: What a patch measures at each set's point, in scene units, in the mean over its views.
     """
 
     pixels: Int64[Tensor, "n_rays"]
     counts: Int64[Tensor, "n_sets"]
+    widths: Float[Tensor, "n_sets"]
 
     @staticmethod
     def none() -> RaySets:
         """No set at all."""
-        return RaySets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+        nothing = torch.zeros(0, dtype=torch.int64)
+        return RaySets(nothing, nothing, torch.zeros(0))
 
     def rays_of(self, sets: Int64[Tensor, "n"]) -> Int64[Tensor, "n_chosen"]:
         """Which rays belong to some of the sets, one set after the other."""
@@ -81,4 +84,8 @@ def reproject(
     start = home.pixel_rays.offsets.cpu()[views][place][:, None]
     pixels = (start + xy[..., 1] * size[..., 0] + xy[..., 0])[inside]
     counts = torch.zeros(len(points), dtype=torch.int64).index_add_(0, point, inside.sum(-1))
-    return RaySets(pixels, counts[counts > 0])
+    away = points[point] - torch.stack([camera.center for camera in cameras])[place]
+    depth = (away * torch.stack([camera.forward for camera in cameras])[place]).sum(-1)
+    width = patch * depth / torch.tensor([camera.focal for camera in cameras])[place]
+    widths = torch.zeros(len(points)).index_add_(0, point, width) / visible.sum(-1).clamp_min(1)
+    return RaySets(pixels, counts[counts > 0], widths[counts > 0])

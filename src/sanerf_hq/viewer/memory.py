@@ -1,7 +1,7 @@
 """Memory: the C library's allocator told to keep its free memory in few places.
 
 glibc gives threads arenas of their own and never moves what is free from one to another. With some forty
-threads that come and go with pages, and pictures of many megabytes, that came to a gigabyte in an hour.
+threads that come and go with pages, and pictures of many megabytes, what is free and kept grows and grows.
 """
 
 from __future__ import annotations
