@@ -65,10 +65,11 @@ METHODS: dict[str, ObjectConfig | None] = {
     "plain": replace(STANDARD, from_votes=False, clean=False, band_share=0.0, band_rays=0, pairs=OFF),
     "ce": replace(STANDARD, pairs=OFF),
     "ce, no outlines": replace(STANDARD, band_share=0.0, band_rays=0, pairs=OFF),
-    "within": replace(STANDARD, pairs=replace(STANDARD.pairs, weight=1.0, across=False)),
-    "across": replace(STANDARD, pairs=replace(STANDARD.pairs, weight=1.0)),
-    "across, photo": replace(STANDARD, pairs=replace(STANDARD.pairs, weight=1.0, colours="photo")),
-    "across, every": replace(STANDARD, pairs=replace(STANDARD.pairs, weight=1.0, views=0, sets=0)),
+    "within": replace(STANDARD, pairs=replace(STANDARD.pairs, across=False)),
+    "across": STANDARD,
+    "colour alone": replace(STANDARD, pairs=replace(STANDARD.pairs, reach=0.0, weight=8.0)),
+    "photo colours": replace(STANDARD, pairs=replace(STANDARD.pairs, colours="photo")),
+    "across, no outlines": replace(STANDARD, band_share=0.0, band_rays=0),
 }
 USUAL = ("preview", "plain", "ce", "within", "across")
 FIGURES = ("iou", "boundary_iou", "boundary_iou_3px", "precision_3d", "recall_3d")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from sanerf_hq.viewer.frames import Frame
-from sanerf_hq.viewer.session import Status
+from sanerf_hq.viewer.screen import Status
 
 CANVAS = (320, 240)
 

@@ -63,7 +63,8 @@ class RayPairConfig:
             raise InputError("warm_up and refresh are shares of the steps; choose them in [0, 1] and (0, 1]")
 
 
-FEW_PAIRS = RayPairConfig(maps=96, views=8, draw_every=25, sets=8)
+# Pairs that end near each other bear a hundred times the weight: what only looks alike is not pulled along.
+NEAR_PAIRS = RayPairConfig(weight=100.0, reach=1.0, maps=96, views=12, draw_every=25, sets=24)
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class ObjectConfig:
     """Share of the rays that lie along the masks' outlines."""
     band_rays: int = 40_000
     """Rays along outlines that are marched before training, over all views."""
-    pairs: RayPairConfig = FEW_PAIRS
+    pairs: RayPairConfig = NEAR_PAIRS
     """The ray-pair RGB loss."""
 
     def __post_init__(self) -> None:

@@ -22,8 +22,9 @@ from sanerf_hq.viewer.gate import Gate
 from sanerf_hq.viewer.memory import keep_memory_together
 from sanerf_hq.viewer.page import Page
 from sanerf_hq.viewer.pointing import reach
+from sanerf_hq.viewer.screen import Status
 from sanerf_hq.viewer.serving import start_server
-from sanerf_hq.viewer.session import Session, Status
+from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.window import set_up, thumbnails
 from sanerf_hq.viewer.workshop import Workshop

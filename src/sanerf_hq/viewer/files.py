@@ -13,7 +13,8 @@ from typing import Literal
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export import export_masks, export_mesh, export_points, find_target
 from sanerf_hq.runs import Progress, Run, check_name
-from sanerf_hq.viewer.session import Session, Status
+from sanerf_hq.viewer.screen import Status
+from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.storage import load_session, save_session
 
 LOG = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ from sanerf_hq.viewer.panel_objects import ObjectsPanel
 from sanerf_hq.viewer.panel_paint import PaintPanel
 from sanerf_hq.viewer.panel_show import ShowPanel
 from sanerf_hq.viewer.pointing import reach, view_at
-from sanerf_hq.viewer.session import Session, Status
+from sanerf_hq.viewer.screen import Status
+from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.window import Thumbnail, Window
 

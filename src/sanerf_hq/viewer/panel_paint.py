@@ -15,7 +15,8 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.scene import View
 from sanerf_hq.viewer.paint import Canvas, Place
 from sanerf_hq.viewer.pointing import frame_size
-from sanerf_hq.viewer.session import Session, Status
+from sanerf_hq.viewer.screen import Status
+from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.truth import write_truth
 from sanerf_hq.viewer.viewpoint import Viewpoint
 

@@ -13,12 +13,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
-
-from jaxtyping import Float, UInt8
-from torch import Tensor
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.radiance import RadianceField
@@ -28,6 +24,7 @@ from sanerf_hq.viewer.cut import cut_field
 from sanerf_hq.viewer.frames import Frame, Painter
 from sanerf_hq.viewer.overlay import Look, picture_of
 from sanerf_hq.viewer.pointing import Pointing, frame_size
+from sanerf_hq.viewer.screen import Screen, Status
 from sanerf_hq.viewer.state import History, Operation, SessionState
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.warp import warped
@@ -36,38 +33,6 @@ from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
 
 LOG = logging.getLogger(__name__)
 KEPT_OUTCOMES = 6  # some 10 MB each
-
-
-@dataclass(frozen=True)
-class Status:
-    """What the page says of the work.
-
-    Attributes:
-        text: A sentence.
-        share: How far it is, in [0, 1]; None where nothing goes on.
-        is_error: Whether it failed.
-    """
-
-    text: str
-    share: float | None = None
-    is_error: bool = False
-
-
-@runtime_checkable
-class Screen(Protocol):
-    """What a session tells its page; called from its threads."""
-
-    def picture(self, pixels: UInt8[Tensor, "h w 3"], depth: Float[Tensor, "h w"], frame: Frame) -> None:
-        """A picture to be shown."""
-        ...
-
-    def status(self, status: Status) -> None:
-        """How the work goes."""
-        ...
-
-    def changed(self) -> None:
-        """The state, the look or what is saved is another."""
-        ...
 
 
 class Session:
