@@ -179,7 +179,7 @@ def main() -> int:
     torch.set_num_threads(1)
     log = io.StringIO()
     logging.basicConfig(stream=log, level=logging.WARNING)
-    OBJECT_PRESETS["draft"] = replace(OBJECT_PRESETS["draft"], steps=4, rays=256, band_rays=400)
+    OBJECT_PRESETS["draft"] = replace(OBJECT_PRESETS["draft"], steps=4, rays=256)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(log):
         shutil.copytree(words.run, Path(folder) / "run")
         workshop = Workshop(load_radiance_field(Path(folder) / "run"), "draft", "cpu")

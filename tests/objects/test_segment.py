@@ -17,7 +17,11 @@ from sanerf_hq.segmenters import load_segmenter
 from support.balls import TEST_VIEW, BallField, ball_camera, ball_field, ball_photo, center_pixel
 
 CONFIG = ObjectConfig(
-    grid=GridConfig(n_levels=4, n_features=2, log2_table=12, finest=64), steps=20, rays=1024, band_rays=3000
+    grid=GridConfig(n_levels=4, n_features=2, log2_table=12, finest=64),
+    steps=20,
+    rays=1024,
+    band_share=0.5,
+    band_rays=3000,
 )
 RED, GREEN = (PointPrompt("3", [center_pixel(3, number)]) for number in (1, 2))
 

@@ -29,7 +29,11 @@ from sanerf_hq.segmenters import load_segmenter
 from support.balls import CENTERS, TEST_VIEW, BallField, ball_camera, ball_field, ball_photo, center_pixel
 
 CONFIG = ObjectConfig(
-    grid=GridConfig(n_levels=4, n_features=2, log2_table=12, finest=64), steps=120, rays=2048, band_rays=8000
+    grid=GridConfig(n_levels=4, n_features=2, log2_table=12, finest=64),
+    steps=120,
+    rays=2048,
+    band_share=0.5,
+    band_rays=8000,
 )
 
 

@@ -93,9 +93,9 @@ class ObjectConfig:
     """Learning rate at the end."""
     blur: float = 1e-3
     """Samples are moved by so much at random (in units of the contracted cube) so that fine cells agree."""
-    band_share: float = 0.5
-    """Share of the rays that lie along the masks' outlines."""
-    band_rays: int = 40_000
+    band_share: float = 0.0
+    """Share of the rays that lie along the masks' outlines: good where masks are exact, bad where not."""
+    band_rays: int = 0
     """Rays along outlines that are marched before training, over all views."""
     pairs: RayPairConfig = NEAR_PAIRS
     """The ray-pair RGB loss."""
@@ -111,7 +111,7 @@ class ObjectConfig:
 
 
 OBJECT_PRESETS: dict[str, ObjectConfig] = {
-    "draft": ObjectConfig(steps=80, rays=4096, band_rays=20_000, pairs=RayPairConfig(weight=0.0)),
+    "draft": ObjectConfig(steps=80, rays=4096, pairs=RayPairConfig(weight=0.0)),
     "standard": ObjectConfig(),
     "paper": ObjectConfig(
         grid=GridConfig(n_levels=16, n_features=8, log2_table=19, coarsest=16, finest=512),
@@ -121,8 +121,6 @@ OBJECT_PRESETS: dict[str, ObjectConfig] = {
         hidden=256,
         layers=3,
         steps=600,
-        band_share=0.0,
-        band_rays=0,
         pairs=RayPairConfig(),
     ),
 }
