@@ -62,14 +62,13 @@ EQUAL = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0)
 DECODINGS = {"equal": EQUAL, "weighed": DecodeConfig()}
 METHODS: dict[str, ObjectConfig | None] = {
     "preview": None,
-    "plain": replace(STANDARD, from_votes=False, clean=False, pairs=OFF),
+    "plain": replace(STANDARD, from_votes=False, clean=False, band_share=0.0, band_rays=0, pairs=OFF),
     "ce": replace(STANDARD, pairs=OFF),
     "within": replace(STANDARD, pairs=replace(STANDARD.pairs, across=False)),
     "across": STANDARD,
     "colour alone": replace(STANDARD, pairs=replace(STANDARD.pairs, reach=0.0, weight=8.0)),
     "photo colours": replace(STANDARD, pairs=replace(STANDARD.pairs, colours="photo")),
-    "across, outlines": replace(STANDARD, band_share=0.5, band_rays=40_000),
-    "ce, outlines": replace(STANDARD, band_share=0.5, band_rays=40_000, pairs=OFF),
+    "no outlines": replace(STANDARD, band_share=0.0, band_rays=0),
 }
 USUAL = ("preview", "plain", "ce", "within", "across")
 FIGURES = ("iou", "boundary_iou", "boundary_iou_3px", "precision_3d", "recall_3d")

@@ -154,6 +154,24 @@ def test_pairs_drawn_before_a_stop_are_trained_on_after_it(field: BallField):
     assert not torch.equal(unbroken.network.table, without.network.table)
 
 
+def test_outlines_are_learnt_from_only_where_masks_are_exact(field: BallField):
+    exact = masks_of(field, 1, "red")
+    assert exact.are_exact
+    doubtful = replace(exact, segments=tuple(replace(one, score=0.8) for one in exact.segments))
+    plain = replace(CONFIG, steps=3, band_share=0.0, band_rays=0)
+
+    def tables(masks: MaskSet) -> list[torch.Tensor]:
+        found = []
+        for config in (replace(CONFIG, steps=3), plain):
+            found.append(train_object_field(field, masks, "outlined", config).network.table)
+            field.at_home().run.remove_segmentation("outlined")
+        return found
+
+    assert not torch.equal(*tables(exact))
+    with_band, without = tables(doubtful)
+    assert torch.equal(with_band, without), "doubtful masks lend no rays along their outlines"
+
+
 def test_a_name_is_not_taken_twice(field: BallField, red: ObjectField):
     with pytest.raises(InputError, match="holds a segmentation of other masks or settings"):
         train_object_field(field, masks_of(field, 2, "green"), "red", CONFIG)

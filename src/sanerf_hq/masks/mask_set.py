@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -18,6 +19,7 @@ from sanerf_hq.runs import DamagedFile, read_json, write_text
 
 FILE = "masks.json"
 FORMAT = 1
+EXACT = 0.98  # a score that masks of segmenters hardly reach, and labels that agree in space do
 
 Point = tuple[float, float, float]
 
@@ -82,6 +84,11 @@ class MaskSet:
     def views(self) -> tuple[str, ...]:
         """Views that are labelled, in the order of their first segment."""
         return tuple(dict.fromkeys(segment.view for segment in self.segments))
+
+    @property
+    def are_exact(self) -> bool:
+        """Whether most masks are trusted as labels are: their outlines hold to the pixel."""
+        return median([segment.score for segment in self.segments] or [0.0]) >= EXACT
 
     def mask(self, view: str, identity: int = 1) -> Bool[Tensor, "h w"] | None:
         """An object's pixels in a view; None where the view says nothing of it."""

@@ -63,8 +63,8 @@ class RayPairConfig:
             raise InputError("warm_up and refresh are shares of the steps; choose them in [0, 1] and (0, 1]")
 
 
-# Pairs that end near each other bear a hundred times the weight: what only looks alike is not pulled along.
-NEAR_PAIRS = RayPairConfig(weight=100.0, reach=1.0, maps=96, views=12, draw_every=25, sets=24)
+# Pairs that end near each other bear two hundred times the weight: what only looks alike is not pulled along.
+NEAR_PAIRS = RayPairConfig(weight=200.0, reach=1.0, maps=48, views=8, draw_every=25, sets=12)
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ class ObjectConfig:
     """Learning rate at the end."""
     blur: float = 1e-3
     """Samples are moved by so much at random (in units of the contracted cube) so that fine cells agree."""
-    band_share: float = 0.0
-    """Share of the rays that lie along the masks' outlines: good where masks are exact, bad where not."""
-    band_rays: int = 0
-    """Rays along outlines that are marched before training, over all views."""
+    band_share: float = 0.5
+    """Share of the rays that lie along the masks' outlines, if the masks are exact; where others err most."""
+    band_rays: int = 40_000
+    """Rays along outlines of exact masks that are marched before training, over all views."""
     pairs: RayPairConfig = NEAR_PAIRS
     """The ray-pair RGB loss."""
 
@@ -111,7 +111,7 @@ class ObjectConfig:
 
 
 OBJECT_PRESETS: dict[str, ObjectConfig] = {
-    "draft": ObjectConfig(steps=80, rays=4096, pairs=RayPairConfig(weight=0.0)),
+    "draft": ObjectConfig(steps=80, rays=4096, band_rays=20_000, pairs=RayPairConfig(weight=0.0)),
     "standard": ObjectConfig(),
     "paper": ObjectConfig(
         grid=GridConfig(n_levels=16, n_features=8, log2_table=19, coarsest=16, finest=512),
@@ -121,6 +121,8 @@ OBJECT_PRESETS: dict[str, ObjectConfig] = {
         hidden=256,
         layers=3,
         steps=600,
+        band_share=0.0,
+        band_rays=0,
         pairs=RayPairConfig(),
     ),
 }

@@ -201,7 +201,8 @@ def train_object_field(
         pool = pool or load_view_samples(field, progress)
         data, region = gather_pool(field, masks, pool, config.local, config.clean)
         votes = data.votes() if config.from_votes else None
-        data = add_outlines(field, masks, data, region, config.band_rays, key)
+        if masks.are_exact:
+            data = add_outlines(field, masks, data, region, config.band_rays, key)
         start = Start(votes, field.network.n_geometry)
         source = PairSource.of(field, region, data.maps, config.pairs) if config.pairs.weight else None
 
