@@ -49,6 +49,8 @@ class RayPairConfig:
     """Points a step, of those drawn; 0: all of them. [paper]"""
     across: bool = True
     """Whether a set holds rays of all views that see its point; else, as in the release, of its own alone."""
+    where_exact: bool = True
+    """Whether masks that are exact get the loss too, which has nothing to mend in them."""
     colours: Literal["render", "photo"] = "render"
     """Which colours are compared: the field's, or the photos'. [paper: the field's]"""
 
@@ -64,7 +66,9 @@ class RayPairConfig:
 
 
 # Pairs that end near each other bear two hundred times the weight: what only looks alike is not pulled along.
-NEAR_PAIRS = RayPairConfig(weight=200.0, reach=1.0, maps=48, views=8, draw_every=25, sets=12)
+NEAR_PAIRS = RayPairConfig(
+    weight=200.0, reach=1.0, maps=48, views=8, draw_every=25, sets=12, where_exact=False
+)
 
 
 @dataclass(frozen=True)

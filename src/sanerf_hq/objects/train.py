@@ -204,7 +204,8 @@ def train_object_field(
         if masks.are_exact:
             data = add_outlines(field, masks, data, region, config.band_rays, key)
         start = Start(votes, field.network.n_geometry)
-        source = PairSource.of(field, region, data.maps, config.pairs) if config.pairs.weight else None
+        paired = config.pairs.weight > 0 and (config.pairs.where_exact or not masks.are_exact)
+        source = PairSource.of(field, region, data.maps, config.pairs) if paired else None
 
         def begin(key: Key) -> ObjectState:
             n_geometry, n_objects = field.network.n_geometry, len(masks.names)
