@@ -56,9 +56,10 @@ from sanerf_hq.segmenters import MaskFolder, Segmenter, load_segmenter
 MOST_VIEWS = 8  # test views that are scored, evenly chosen
 POINTS_A_VIEW = 4000  # of the depth truth
 NAME = "benchmark"
+BASE = ObjectConfig()
 STANDARD = replace(
-    ObjectConfig(), pairs=replace(ObjectConfig().pairs, where_exact=True)
-)  # masks as they come too
+    BASE, pairs=replace(BASE.pairs, where_exact=True)
+)  # with labels, too, the loss is measured
 OFF = RayPairConfig(weight=0.0)
 EQUAL = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0)
 DECODINGS = {"equal": EQUAL, "weighed": DecodeConfig()}

@@ -34,13 +34,19 @@ def possible(masks: MaskSet, view: str) -> torch.Tensor:
     return found.possible
 
 
-def test_masks_are_exact_where_most_are_trusted_as_labels_are():
+@pytest.mark.parametrize(
+    ("source", "scores", "exact"),
+    [
+        ("labels", (1.0, 0.99, 0.3), True),
+        ("labels", (1.0, 0.9, 0.97), False),
+        ("user", (1.0, 1.0, 1.0), False),
+        ("labels", (), False),
+    ],
+)
+def test_only_labels_that_agree_are_exact(source: str, scores: tuple[float, ...], exact: bool):
     mask = encode(square(0))
-    scores = {True: (1.0, 0.99, 0.3), False: (1.0, 0.9, 0.97)}
-    for exact, values in scores.items():
-        segments = tuple(Segment(str(i), mask, 1, score) for i, score in enumerate(values))
-        assert MaskSet(("cup",), segments, "any").are_exact is exact
-    assert not MaskSet(("cup",), (), "none").are_exact
+    segments = tuple(Segment(str(i), mask, 1, score, source) for i, score in enumerate(scores))
+    assert MaskSet(("cup",), segments, "any").are_exact is exact
 
 
 def test_a_view_without_a_segment_of_an_object_says_nothing_of_it():

@@ -79,7 +79,7 @@ def test_pairs_never_cross_points():
 
 def test_what_ends_far_apart_is_no_pair_however_alike():
     colours, counts = torch.zeros(4, 3), torch.tensor([4])
-    places = torch.tensor([[0.0, 0, 0], [0.9, 0, 0], [1.8, 0, 0], [torch.inf, 0, 0]])
+    places = torch.tensor([[0.0, 0, 0], [0.9, 0, 0], [1.8, 0, 0], [torch.nan, 0, 0]])
     first, second = pairs(colours, counts, torch.tensor([0, 1, 3]), TAU, places)
     assert sorted(zip(first.tolist(), second.tolist(), strict=True)) == [(0, 1), (1, 0), (1, 2)]
     p = torch.tensor([[0.0, 1.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])

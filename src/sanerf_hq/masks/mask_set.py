@@ -19,7 +19,7 @@ from sanerf_hq.runs import DamagedFile, read_json, write_text
 
 FILE = "masks.json"
 FORMAT = 1
-EXACT = 0.98  # a score that masks of segmenters hardly reach, and labels that agree in space do
+EXACT = 0.98  # median score of labels that agree in space
 
 Point = tuple[float, float, float]
 
@@ -87,8 +87,13 @@ class MaskSet:
 
     @property
     def are_exact(self) -> bool:
-        """Whether most masks are trusted as labels are: their outlines hold to the pixel."""
-        return median([segment.score for segment in self.segments] or [0.0]) >= EXACT
+        """Whether they are labels of the user's that agree in space: their outlines hold to the pixel.
+
+        A segmenter's masks never count as exact, be they trusted as they may: not weighed, all have score 1.
+        """
+        scores = [segment.score for segment in self.segments]
+        labels = all(segment.source == "labels" for segment in self.segments)
+        return labels and median(scores or [0.0]) >= EXACT
 
     def mask(self, view: str, identity: int = 1) -> Bool[Tensor, "h w"] | None:
         """An object's pixels in a view; None where the view says nothing of it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -29,12 +28,13 @@ class PairRays:
     Attributes:
         surfaces: Their samples that lie in the objects' region.
         colours: C of each ray, in [0, 1].
-        places: Where each ends, in units of ``reach`` patches at its set's point; infinity for no surface.
+        places: Where each ends, in units of ``reach`` patches at its set's point, NaN for no surface; None
+            where colour alone counts.
     """
 
     surfaces: SurfaceSamples
     colours: Float[Tensor, "n_rays 3"]
-    places: Float[Tensor, "n_rays 3"]
+    places: Float[Tensor, "n_rays 3"] | None
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,14 @@ class PairSource:
         rays = self.field.at_home().pixel_rays.rays(sets.pixels)
         surfaces = self.field.surfaces(rays)
         colours = self.colours(sets.pixels, surfaces)
-        return PairRays(restricted(surfaces, self.region), colours, self._places(sets, rays, surfaces))
+        places = self._places(sets, rays, surfaces) if self.config.reach else None
+        return PairRays(restricted(surfaces, self.region), colours, places)
 
     def _places(self, sets: RaySets, rays: Rays, surfaces: SurfaceSamples) -> Float[Tensor, "n_rays 3"]:
         distance = self.field.world.length_to_scene(surfaces.distance.cpu())
         points = rays.origins + rays.directions * distance[:, None]
         width = sets.widths.repeat_interleave(sets.counts)
-        return (points / (self.config.reach * width)[:, None]).nan_to_num(torch.inf)
+        return (points / (self.config.reach * width)[:, None]).to(surfaces.weights.device)
 
 
 def _rendered(field: RadianceField) -> Colours:

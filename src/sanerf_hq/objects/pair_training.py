@@ -61,6 +61,7 @@ class PairBatch:
         surfaces: Their samples, start attached.
         colours: C of each.
         counts: Rays of each set.
+        places: Where each ends, as :class:`~sanerf_hq.objects.pair_rays.PairRays` has it.
     """
 
     surfaces: SurfaceSamples
@@ -108,7 +109,7 @@ class PairTraining:
         chosen = order[: pairs.sets] if pairs.sets else order
         rays = state.sets.rays_of(chosen).to(state.errors.device)
         counts = state.sets.counts[chosen]
-        places = state.marched.places[rays.cpu()] if pairs.reach else None
+        places = None if state.marched.places is None else state.marched.places[rays]
         return PairBatch(state.marched.surfaces.take(rays), state.marched.colours[rays], counts, places)
 
     def loss(self, logits: Float[Tensor, "n_rays n_logits"], batch: PairBatch, key: Key) -> Float[Tensor, ""]:

@@ -41,7 +41,8 @@ def ray_pair_loss(
         tau: Difference in colour (Eq. 10) from which two rays are no pair.
         alpha: How sharply f tells angles apart.
         epsilon: The constant in its exponent.
-        places: Where each ray ends, in lengths from which two rays are no pair; None: however far apart.
+        places: Where each ray ends, in lengths from which two rays are no pair, NaN: nowhere; None: however
+            far apart.
     """
     first, second = pairs(colours, counts, references, tau, places)
     n_sets, n_references = len(counts), len(references)

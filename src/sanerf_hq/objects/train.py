@@ -201,7 +201,7 @@ def train_object_field(
         pool = pool or load_view_samples(field, progress)
         data, region = gather_pool(field, masks, pool, config.local, config.clean)
         votes = data.votes() if config.from_votes else None
-        if masks.are_exact:
+        if config.band_share and masks.are_exact:
             data = add_outlines(field, masks, data, region, config.band_rays, key)
         start = Start(votes, field.network.n_geometry)
         paired = config.pairs.weight > 0 and (config.pairs.where_exact or not masks.are_exact)
