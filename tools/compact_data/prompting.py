@@ -11,6 +11,17 @@ from torch import Tensor
 
 from compact_data.batches import Rng, any_pixel, middle
 
+PLACES = 6  # that a click far from the others is chosen from
+KINDS = (  # clicks, whether there is a box, a rough mask; how often
+    ("one", False, False, 0.28),
+    ("none", True, False, 0.16),
+    ("one", True, False, 0.08),
+    ("several", False, False, 0.24),
+    ("several", True, False, 0.09),
+    ("one", False, True, 0.06),
+    ("several", True, True, 0.09),
+)
+
 
 @dataclass(frozen=True)
 class Prompts:
@@ -43,28 +54,42 @@ class Prompts:
 
 
 def first_prompts(rng: Rng, masks: Tensor, clicks: Tensor, side: int) -> Prompts:
-    """A click (most often), a box, both, several clicks at once, or a rough mask and a click."""
-    kind = rng.choice(["click", "box", "both", "clicks", "mask"], p=[0.42, 0.22, 0.1, 0.18, 0.08])
-    ones = torch.ones(len(masks), 1, dtype=torch.long)
-    lone = Prompts(clicks[:, None], ones)
-    if kind == "click":
-        return lone
-    if kind == "box":
-        return Prompts(boxes=boxes_of(rng, masks, side))
-    if kind == "both":
-        return replace(lone, boxes=boxes_of(rng, masks, side))
-    if kind == "mask":
-        return replace(lone, masks=_rough(rng, masks))
-    prompts = lone
+    """One of ``KINDS``: no click, one or several; with a box or none, with a rough mask or none."""
+    how_many, with_box, with_mask, _ = KINDS[int(rng.choice(len(KINDS), p=[kind[-1] for kind in KINDS]))]
+    prompts = Prompts()
+    if how_many != "none":
+        prompts = prompts.with_clicks(clicks, torch.ones(len(masks), dtype=torch.long))
+    if how_many == "several":
+        prompts = _with_several(rng, prompts, masks, side)
+    if with_mask:
+        prompts = replace(prompts, masks=_rough(rng, masks))
+    return replace(prompts, boxes=boxes_of(rng, masks, side)) if with_box else prompts
+
+
+def _with_several(rng: Rng, prompts: Prompts, masks: Tensor, side: int) -> Prompts:
+    """Further clicks: anywhere, or, as people do it, far from those that there are; and some beside the thing."""
     scale = side / masks.shape[-1]
-    signs = np.r_[np.ones(rng.integers(0, 5)), np.zeros(rng.integers(0, 4))]
+    planes = [mask.numpy() > 0.5 for mask in masks]
+    spreads = rng.random() < 0.6
+    signs = np.r_[np.ones(rng.integers(0, 5)), np.zeros(rng.integers(0, 4) * (rng.random() < 0.6))]
     for sign in signs.tolist():
-        regions = [mask.numpy() > 0.5 if sign else _near(mask.numpy() > 0.5) for mask in masks]
-        found = np.stack([any_pixel(rng, region) for region in regions])
+        assert prompts.points is not None
+        if sign and spreads:
+            before = (prompts.points / scale - 0.5).numpy()
+            found = np.stack([_far_from(rng, p, given) for p, given in zip(planes, before, strict=True)])
+        else:
+            found = np.stack([any_pixel(rng, plane if sign else _near(plane)) for plane in planes])
         # Where a thing fills the picture there is nothing beside it: another click on it instead.
-        is_on = torch.tensor([bool(mask[y, x] > 0.5) for mask, (x, y) in zip(masks, found, strict=True)])
+        is_on = torch.tensor([bool(plane[y, x]) for plane, (x, y) in zip(planes, found, strict=True)])
         prompts = prompts.with_clicks((torch.from_numpy(found).float() + 0.5) * scale, is_on.long())
     return prompts
+
+
+def _far_from(rng: Rng, mask: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """(x, y) of the farthest from given pixels (n, 2) of some places well inside a thing."""
+    places = np.stack([any_pixel(rng, mask) for _ in range(PLACES)])
+    away = np.linalg.norm(places[:, None] - given[None], axis=-1).min(1)
+    return places[int(away.argmax())]
 
 
 def _near(mask: np.ndarray) -> np.ndarray:
@@ -76,7 +101,7 @@ def _near(mask: np.ndarray) -> np.ndarray:
 
 
 def _rough(rng: Rng, masks: Tensor) -> Tensor:
-    """Masks as another view or a coarse model would give them: shifted, swollen, shrunk, torn, soft."""
+    """Masks as another view or a coarse model would give them: shifted, swollen, shrunk, halved, torn, soft."""
     rough = []
     for mask in masks.numpy():
         plane = mask.astype(np.uint8)
@@ -85,6 +110,8 @@ def _rough(rng: Rng, masks: Tensor) -> Tensor:
         plane = operation(plane, np.ones((size, size), np.uint8))
         shift = rng.normal(0, 2, 2)
         plane = cv2.warpAffine(plane, np.array([[1, 0, shift[0]], [0, 1, shift[1]]]), plane.shape[::-1])
+        if rng.random() < 0.25:
+            plane = plane * _half(rng, plane)
         if rng.random() < 0.4:
             x, y = rng.integers(0, plane.shape[0], 2)
             reach = int(rng.integers(4, plane.shape[0] // 4))
@@ -92,6 +119,14 @@ def _rough(rng: Rng, masks: Tensor) -> Tensor:
         soft = cv2.GaussianBlur(plane.astype(np.float32), (0, 0), rng.uniform(0.5, 3))
         rough.append((soft - 0.5) * rng.uniform(6, 20))
     return torch.from_numpy(np.stack(rough))[:, None].float()
+
+
+def _half(rng: Rng, plane: np.ndarray) -> np.ndarray:
+    """What lies on one side of a line through a thing."""
+    x, y = any_pixel(rng, plane > 0)
+    rows, columns = np.indices(plane.shape)
+    angle = rng.uniform(0, 2 * np.pi)
+    return ((columns - x) * np.cos(angle) + (rows - y) * np.sin(angle) > 0).astype(plane.dtype)
 
 
 def boxes_of(rng: Rng | None, masks: Tensor, side: int) -> Tensor:
