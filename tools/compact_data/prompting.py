@@ -67,7 +67,7 @@ def first_prompts(rng: Rng, masks: Tensor, clicks: Tensor, side: int) -> Prompts
 
 
 def _with_several(rng: Rng, prompts: Prompts, masks: Tensor, side: int) -> Prompts:
-    """Further clicks: anywhere, or, as people do it, far from those that there are; and some beside the thing."""
+    """Further clicks: anywhere or, as people do it, far from those there are; and some beside."""
     scale = side / masks.shape[-1]
     planes = [mask.numpy() > 0.5 for mask in masks]
     spreads = rng.random() < 0.6
@@ -101,7 +101,7 @@ def _near(mask: np.ndarray) -> np.ndarray:
 
 
 def _rough(rng: Rng, masks: Tensor) -> Tensor:
-    """Masks as another view or a coarse model would give them: shifted, swollen, shrunk, halved, torn, soft."""
+    """Masks as another view or a coarse model would give them: shifted, swollen, halved, torn, soft."""
     rough = []
     for mask in masks.numpy():
         plane = mask.astype(np.uint8)

@@ -43,6 +43,10 @@ class Train:
     """Where all chance comes from: the same seed, the same result."""
     device: Device = "cpu"
     """Where to compute."""
+    exposure: bool = True
+    """Let photos differ in brightness and white balance; renders show the middle of them."""
+    refine_poses: bool = False
+    """Improve the training cameras' poses as well: for poses that are a little off (a third slower)."""
     view: bool = False
     """Show the field in the browser while it trains, at 127.0.0.1; needs the extra ui."""
     view_port: Annotated[int, tyro.conf.arg(metavar="N")] = 8080
@@ -60,7 +64,7 @@ class Train:
         from sanerf_hq.scene import load_scene
 
         scene = load_scene(self.scene, self.opening.options())
-        config = PRESETS[self.preset]
+        config = replace(PRESETS[self.preset], exposure=self.exposure, refine_poses=self.refine_poses)
         if self.steps is not None:
             config = replace(config, steps=self.steps)
         with ConsoleProgress() as progress, self._window(scene) as watch:

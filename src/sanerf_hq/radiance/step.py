@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from sanerf_hq.geometry import PixelRays, WorldTransform
-from sanerf_hq.kernels import MarchConfig, accumulate_table_gradient, adam_rows, ray_march
+from sanerf_hq.geometry import PixelRays, Rays, WorldTransform, contract, to_unit
+from sanerf_hq.kernels import MarchConfig, accumulate_table_gradient, adam_rows, hash_grid, ray_march
 from sanerf_hq.radiance.config import RadianceConfig
+from sanerf_hq.radiance.exposure import Exposure
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
+from sanerf_hq.radiance.pose_refinement import PoseRefinement
 from sanerf_hq.radiance.precision import autocast
 from sanerf_hq.radiance.render import PackedSamples, composite, light_left
 from sanerf_hq.radiance.sampling import carving, choose_samples
@@ -28,6 +30,9 @@ UNKNOWN_FADES = 10  # looks at the grid before a cell that no sample weighed in 
 REVIEWED_CELLS = 1 << 15
 WARM_UP_STEPS = 50
 NETWORK_LR_SHARE = 0.3
+EXPOSURE_LR_SHARE = 0.5
+POSE_LR_SHARE = 0.1
+POSES_FROM = 0.1  # share of the steps before which poses are left alone: there is nothing yet to fit them to
 HUBER_DELTA = 0.1
 PHOTO_WEIGHT = 10.0
 CLOSING = 0.3  # share of the light left over that a ray's last sample takes, not a drawn colour
@@ -48,7 +53,9 @@ class TrainState:
     Attributes:
         network: Parameters.
         occupancy: Where rays are sampled.
-        optimiser: Adam of the two networks.
+        exposure: Gains of the photos, where they may differ.
+        poses: Twists of the cameras, where they are refined.
+        optimiser: Adam of the two networks and of what there is of these.
         first: Running mean of the table's gradient.
         second: Running mean of its square.
         grad: The table's gradient, zero between steps.
@@ -58,6 +65,8 @@ class TrainState:
 
     network: RadianceNetwork
     occupancy: Occupancy
+    exposure: Exposure | None
+    poses: PoseRefinement | None
     optimiser: torch.optim.Adam
     first: Tensor
     second: Tensor
@@ -82,18 +91,41 @@ def new_state(
     level = config.occupancy_threshold * FADE**-UNKNOWN_FADES
     occupancy = Occupancy.full(config.occupancy_side, level, device)
     occupancy.clear_round(centers.to(device), STAND)
-    networks = [*network.density.parameters(), *network.colour.parameters()]
-    optimiser = torch.optim.Adam(networks, lr=config.lr, betas=(0.9, 0.99), eps=1e-15)
+    exposure = Exposure(len(centers)).to(device) if config.exposure else None
+    poses = PoseRefinement(len(centers)).to(device) if config.refine_poses else None
+    shares: list[tuple[nn.Module | None, float]] = [
+        (network.density, NETWORK_LR_SHARE),
+        (network.colour, NETWORK_LR_SHARE),
+        (exposure, EXPOSURE_LR_SHARE),
+        (poses, POSE_LR_SHARE),
+    ]
+    groups = [
+        {"params": list(part.parameters()), "share": share} for part, share in shares if part is not None
+    ]
+    optimiser = torch.optim.Adam(groups, lr=config.lr, betas=(0.9, 0.99), eps=1e-15)
     first, second, grad = (torch.zeros_like(network.table.data) for _ in range(3))
     return TrainState(
-        network, occupancy, optimiser, first, second, grad, 4 * MIN_RAYS, config.coarsest_spacing
+        network,
+        occupancy,
+        exposure,
+        poses,
+        optimiser,
+        first,
+        second,
+        grad,
+        4 * MIN_RAYS,
+        config.coarsest_spacing,
     )
 
 
 def save_state(state: TrainState) -> dict[str, Tensor]:
     """The state as tensors."""
+    parts = {"network": state.network, "exposure": state.exposure, "poses": state.poses}
+    tensors: dict[str, Tensor] = {}
+    for name, part in parts.items():
+        tensors |= {} if part is None else with_prefix(name, part.state_dict())
     return {
-        **with_prefix("network", state.network.state_dict()),
+        **tensors,
         **with_prefix("optimiser", optimiser_tensors(state.optimiser)),
         **with_prefix("occupancy", vars(state.occupancy)),
         "first": state.first,
@@ -105,7 +137,9 @@ def save_state(state: TrainState) -> dict[str, Tensor]:
 
 def load_state(state: TrainState, tensors: dict[str, Tensor]) -> TrainState:
     """Fill a new state with what :func:`save_state` gave."""
-    state.network.load_state_dict(under_prefix("network", tensors))
+    for name, part in {"network": state.network, "exposure": state.exposure, "poses": state.poses}.items():
+        if part is not None:
+            part.load_state_dict(under_prefix(name, tensors))
     load_optimiser(state.optimiser, under_prefix("optimiser", tensors))
     for name, value in under_prefix("occupancy", tensors).items():
         getattr(state.occupancy, name).copy_(value)
@@ -134,7 +168,9 @@ def make_step(
         target = rgb[index].float() / 255
         if alpha is not None:
             target = target + (1 - alpha[index].float()[:, None] / 255) * (background - 1)
-        rays = world.rays_to_field(pixel_rays.rays(index))
+        views = pixel_rays.cameras_of(index)
+        given = world.rays_to_field(pixel_rays.rays(index))
+        rays = given if state.poses is None else _detached(state.poses(given, views))
         jitter = torch.rand(state.n_rays, generator=generator, device=device)
         march = MarchConfig(step=config.march_step * state.spacing)
         grid = state.occupancy
@@ -142,9 +178,8 @@ def make_step(
         candidates = PackedSamples.of(marched)
         known = candidate_densities(state.network, candidates)
         kept = choose_samples(candidates, rays, known, config.samples_a_ray, alpha is None, generator)
-        with torch.no_grad():
-            encoding = state.network.encode(kept.unit_points)
-        encoding.requires_grad_()
+        refined = state.poses is not None and key.step >= POSES_FROM * config.steps
+        encoding = _encoding(state, kept, state.poses(given, views) if state.poses and refined else None)
         growth = (kept.distances / config.near_scale - NO_GROWTH).clamp(0.0, 1.0).square()
         with autocast(encoding.device):
             sigmas, geometry = state.network.geometry(encoding)
@@ -154,11 +189,14 @@ def make_step(
         # Descent makes density grow where its gradient is negative: less freely near the ray's own camera.
         sigmas.register_hook(lambda grad: torch.where(grad < 0, grad * growth, grad) + ramp * carved)
         seen = composite(state.network, sigmas, geometry, kept, rays.directions, config.shading, closing)
-        image = seen.rgb + (1 - seen.opacity[:, None]) * background
+        shown = seen.rgb if state.exposure is None else state.exposure(seen.rgb, views)
+        image = shown + (1 - seen.opacity[:, None]) * background
         sampled = kept.packed_info[:, 1] > 0  # empty and dropped rays teach nothing
         share = sampled.float()[:, None] / (3 * sampled.sum()).clamp_min(1)
         difference = torch.nn.functional.huber_loss(image, target, reduction="none", delta=HUBER_DELTA)
         loss = PHOTO_WEIGHT * (difference * share).sum()
+        for correction in (state.exposure, state.poses):
+            loss = loss if correction is None else loss + correction.prior()
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         _descend(state, config, key.step, kept, encoding)
@@ -181,13 +219,33 @@ def make_step(
     return step
 
 
+def _detached(rays: Rays) -> Rays:
+    return Rays(rays.origins.detach(), rays.directions.detach(), rays.cosines, rays.times)
+
+
+def _encoding(state: TrainState, samples: PackedSamples, rays: Rays | None) -> Tensor:
+    """The grid's features of samples, a leaf of the graph or, where rays are given, a function of these.
+
+    Either way the table gets its gradient from the encoding's own, by :func:`_descend`.
+    """
+    if rays is None:
+        with torch.no_grad():
+            encoding = state.network.encode(samples.unit_points)
+        return encoding.requires_grad_()
+    owner = samples.ray_indices.long()
+    points = rays.origins[owner] + samples.distances[:, None] * rays.directions[owner]
+    encoding = hash_grid(to_unit(contract(points)), state.network.table.detach(), state.network.layout)
+    encoding.retain_grad()
+    return encoding
+
+
 def _descend(
     state: TrainState, config: RadianceConfig, step: int, samples: PackedSamples, encoding: Tensor
 ) -> None:
     """Take the gradient step on networks and table."""
     rate = learning_rate(config, step)
     for group in state.optimiser.param_groups:
-        group["lr"] = rate * NETWORK_LR_SHARE
+        group["lr"] = rate * group["share"]
     state.optimiser.step()
     if encoding.grad is None:
         return

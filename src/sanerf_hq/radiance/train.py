@@ -15,8 +15,10 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import WorldTransform
 from sanerf_hq.radiance.clearance import Clearance
 from sanerf_hq.radiance.config import RadianceConfig
+from sanerf_hq.radiance.exposure import spread_of
 from sanerf_hq.radiance.field import RadianceField, load_field, save_field
 from sanerf_hq.radiance.home import Home
+from sanerf_hq.radiance.pose_refinement import POSES_FILE, save_poses, with_poses
 from sanerf_hq.radiance.step import TrainState, load_state, make_step, new_state, save_state
 from sanerf_hq.radiance.view_samples import load_view_samples
 from sanerf_hq.runs import (
@@ -110,7 +112,7 @@ def train_radiance_field(
     with run.lock():
         done = run.stage(STAGE)
         if done and done.is_complete and done.config == settings and path.exists():
-            return replace(load_field(path, device), home=home)
+            return replace(load_field(path, device), home=Home(run, with_poses(run.radiance, scene), width))
         pixels = load_training_pixels(scene, width)
         world = WorldTransform.from_cameras(list(pixels.cameras))
         centers = world.to_field(torch.stack([camera.center for camera in pixels.cameras]))
@@ -128,6 +130,7 @@ def train_radiance_field(
 
         step = make_step(pixels, config, world, device)
         run.mark(STAGE, "running", settings)
+        (run.radiance / POSES_FILE).unlink(missing_ok=True)
         plan = LoopPlan(STAGE, config.steps, seed, config_digest([settings, identity]), run.radiance)
         result = run_loop(
             plan,
@@ -139,16 +142,23 @@ def train_radiance_field(
         )
         state = result.state
         network = state.network.eval().requires_grad_(False)
+        if state.poses is not None:
+            save_poses(
+                run.radiance, scene, state.poses.moved([view.camera for view in scene.train_views], world)
+            )
+            home = Home(run, with_poses(run.radiance, scene), width)
         field = RadianceField(network, state.occupancy, world, config, state.spacing, unknown, closed, home)
         field = replace(field, clearance=measure_clearance(field, Key(seed, "clearance", 0)))
         save_field(field, path)
         load_view_samples(field, progress)
-        facts = {
+        facts: dict[str, float | None] = {
             # Of a training that was stopped and went on: all its steps, and what surrounds them once.
             "train_seconds": result.seconds + time.monotonic() - started - result.seconds_here,
             "psnr_train": result.metrics.get("psnr"),
             "peak_memory_mb": peak_memory_mb(),
         }
+        if state.exposure is not None:
+            facts["exposure_stops"] = spread_of(state.exposure.stops())
         run.mark(STAGE, "complete", settings, facts)
         discard_checkpoint(run.radiance)
     return field
@@ -167,4 +177,5 @@ def load_radiance_field(run_folder: Path, device: str = "cpu") -> RadianceField:
         raise InputError(f"{run_folder} holds no trained field; run sanerf train --out {run_folder} first")
     scene = load_scene(run.scene_path, SceneOptions.from_words(run.scene_options))
     run.check_scene(fingerprint(scene))
-    return replace(load_field(run.radiance / FIELD_FILE, device), home=Home(run, scene, done.config["width"]))
+    home = Home(run, with_poses(run.radiance, scene), done.config["width"])
+    return replace(load_field(run.radiance / FIELD_FILE, device), home=home)

@@ -1,0 +1,103 @@
+"""Pose refinement: training cameras that are moved a little so that their photos fit the field.
+
+Each camera has a twist: a rotation about its centre and a shift. The mean twist is taken off, else field and
+cameras could drift together. Test views keep the poses they came with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from sanerf_hq.geometry import Camera, Rays, WorldTransform
+from sanerf_hq.runs import DamagedFile, read_json, write_json
+from sanerf_hq.scene import Scene
+
+POSES_FILE = "poses.json"
+PRIOR = 1.0  # weight of the mean squared twist, radians and field units alike
+
+
+class PoseRefinement(nn.Module):
+    """Twists of the training cameras, in the field's coordinates."""
+
+    def __init__(self, n_views: int) -> None:
+        super().__init__()
+        self.twists = nn.Parameter(torch.zeros(n_views, 6))
+
+    def centred(self) -> tuple[Float[Tensor, "n_views 3"], Float[Tensor, "n_views 3"]]:
+        """Rotation vectors, in radians, and shifts, in field units; 0 in the mean."""
+        turns, shifts = (self.twists - self.twists.mean(0)).split(3, -1)
+        return turns, shifts
+
+    def forward(self, rays: Rays, views: Int64[Tensor, "n_rays"]) -> Rays:
+        """Rays of the cameras with these numbers, moved with them."""
+        turns, shifts = self.centred()
+        return replace(
+            rays,
+            origins=rays.origins + shifts[views],
+            directions=rotated(turns[views], rays.directions),
+        )
+
+    def prior(self) -> Float[Tensor, ""]:
+        """What is added to the loss."""
+        return PRIOR * self.twists.square().mean()
+
+    @torch.no_grad()
+    def moved(self, cameras: Sequence[Camera], world: WorldTransform) -> list[Camera]:
+        """The cameras, in the scene's coordinates, as they were found to stand."""
+        turns, shifts = (part.cpu() for part in self.centred())
+        found = []
+        for camera, turn, shift in zip(cameras, turns, shifts, strict=True):
+            pose = camera.camtoworld.clone()
+            pose[:3, :3] = rotated(turn.expand(3, 3), pose[:3, :3].T).T
+            pose[:3, 3] += world.length_to_scene(shift)
+            found.append(replace(camera, camtoworld=pose))
+        return found
+
+
+def rotated(turns: Float[Tensor, "n 3"], vectors: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+    """Vectors turned by rotation vectors (Rodrigues' formula), differentiable at no rotation too."""
+    squared = turns.square().sum(-1, keepdim=True)
+    angle = squared.clamp_min(1e-12).sqrt()
+    across = torch.linalg.cross(turns, vectors)
+    twice = torch.linalg.cross(turns, across)
+    return (
+        vectors + torch.sinc(angle / math.pi) * across + 0.5 * torch.sinc(angle / math.tau).square() * twice
+    )
+
+
+def save_poses(folder: Path, scene: Scene, cameras: Sequence[Camera]) -> None:
+    """Write the training views' poses as they were found to be."""
+    poses = {
+        view.name: camera.camtoworld.double().tolist()
+        for view, camera in zip(scene.train_views, cameras, strict=True)
+    }
+    write_json(folder / POSES_FILE, {"camtoworlds": poses})
+
+
+def with_poses(folder: Path, scene: Scene) -> Scene:
+    """The scene with the poses that :func:`save_poses` wrote; unchanged where none were.
+
+    Raises:
+        DamagedFile: They are not the training views' poses.
+    """
+    path = folder / POSES_FILE
+    if not path.exists():
+        return scene
+    try:
+        known = read_json(path)["camtoworlds"]
+        views = tuple(
+            replace(view, camera=replace(view.camera, camtoworld=torch.tensor(known[view.name])))
+            if view.split == "train"
+            else view
+            for view in scene.views
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedFile(f"{path} holds no poses of this scene; train the scene again") from error
+    return replace(scene, views=views)
