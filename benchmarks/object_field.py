@@ -5,7 +5,8 @@
 
 Takes runs that ``sanerf train`` or ``sanerf bench`` made of scenes with truth. Each object is prompted by its
 first clicks and fused in every way of METHODS from two sets of masks: as they come (``equal``), and weighed,
-chosen among and asked for again (``weighed``). Scores are pooled over test views at full size; 3D precision
+chosen among and asked for again (``weighed``); beside them stands the segmenter itself, shown the same points
+in each test photo. Scores are pooled over test views at full size; 3D precision
 and recall are those of the depth truth's points, by the field's probability there. The paired bootstrap is
 over objects and seeds, of each method against ``plain``, Eq. 8 alone on masks as they come.
 """
@@ -31,9 +32,10 @@ from torch import Tensor
 from harness import environment
 from object_kinds import kinds_of
 from sanerf_hq.errors import InputError
-from sanerf_hq.evaluate import Confusion, contact_sheet
+from sanerf_hq.evaluate import Confusion, contact_sheet, masks_alone
 from sanerf_hq.geometry import Camera
 from sanerf_hq.masks import DecodeConfig, MaskSet, decode_masks
+from sanerf_hq.masks.rle import decode
 from sanerf_hq.objects import (
     ObjectConfig,
     ObjectView,
@@ -56,6 +58,7 @@ from sanerf_hq.segmenters import MaskFolder, Segmenter, load_segmenter
 MOST_VIEWS = 8  # test views that are scored, evenly chosen
 POINTS_A_VIEW = 4000  # of the depth truth
 NAME = "benchmark"
+ALONE = "segmenter alone"
 BASE = ObjectConfig()
 STANDARD = replace(
     BASE, pairs=replace(BASE.pairs, where_exact=True)
@@ -219,8 +222,13 @@ def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
             )
             segmenter = load_segmenter(spec, home.scene)
             rows: dict[str, list[Tensor]] = {}
+            about = {"scene": home.scene.name, "object": target.name, "kinds": kinds, "seed": seed}
+            if not isinstance(segmenter, MaskFolder):
+                one, seconds, pictures = _alone(chance, segmenter, target, options.clicks, ground)
+                records.append(about | {"method": ALONE, "seconds": seconds} | asdict(one))
+                rows[ALONE] = pictures
+                print(f"{home.scene.name}, {target.name}, {seed}, {ALONE}: {_told(one)}", flush=True)
             for decoding in options.decodings:
-                about = {"scene": home.scene.name, "object": target.name, "kinds": kinds, "seed": seed}
                 made = _decode(chance, segmenter, target, options.clicks, DECODINGS[decoding], pool)
                 for method in options.methods:
                     name = f"{decoding}, {method}"
@@ -234,6 +242,18 @@ def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
             if seed == options.seeds[0]:
                 _draw(options.out / f"{home.scene.name}-{target.name}.jpg", home.width, ground, target, rows)
     return records
+
+
+def _alone(
+    field: RadianceField, segmenter: Segmenter, target: SceneObject, clicks: int, ground: Ground
+) -> tuple[Score, float, list[Tensor]]:
+    """The segmenter on the test photos, each click shown where it is visible: what 3D is to beat."""
+    started = time.process_time()
+    prompt = PointPrompt(target.prompt_view, target.positive[:clicks])
+    alone, _ = masks_alone(field, segmenter, prompt, None)
+    seconds = (time.process_time() - started) / max(1, len(alone))
+    found, pictures = score(ground, target, lambda look: decode(alone[look.view.name]), None)
+    return found, seconds, pictures
 
 
 def _decode(

@@ -234,11 +234,11 @@ def _segment(
     found = None if made is None else made.field
     if isinstance(segmenter, MaskFolder):
         return Candidate(target, found, preview=preview), seconds
-    alone, seen = _alone(field, segmenter, prompt, None if made is None else made.masks)
+    alone, seen = masks_alone(field, segmenter, prompt, None if made is None else made.masks)
     return Candidate(target, found, alone, seen, preview=preview), seconds
 
 
-def _alone(
+def masks_alone(
     field: RadianceField,
     segmenter: Segmenter,
     prompt: PointPrompt | BoxPrompt | SpacePrompt,
