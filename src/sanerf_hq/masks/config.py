@@ -30,12 +30,16 @@ class DecodeConfig:
     """Whether agreement in 3D chooses among a view's masks; else the segmenter's best score does."""
     rounds: int = 2
     """Rounds, at most, of prompting rejected and missed views again from the 3D mask."""
+    again: int = 0
+    """Rounds, after these, of prompting every view again from the 3D mask."""
 
     def __post_init__(self) -> None:
         if self.preview_views < 1:
             raise InputError(f"preview_views must be at least 1, got {self.preview_views}; choose more")
         if not 0 <= self.rounds <= 2:
             raise InputError(f"rounds must be 0, 1 or 2, got {self.rounds}; choose one of these")
+        if not 0 <= self.again <= 4:
+            raise InputError(f"again must be 0 to 4, got {self.again}; choose one of these")
 
 
 DECODE_PRESETS: dict[str, DecodeConfig] = {

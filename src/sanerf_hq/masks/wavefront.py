@@ -7,6 +7,7 @@ with the box round it, and with the mask itself. In the same way views are asked
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import final
 
@@ -124,16 +125,22 @@ class Wavefront:
 
     def repeat(self, told: Told) -> None:
         for _ in range(self._config.rounds):
-            settled = self._settle()
-            asked = 0
-            for number in range(len(self._cameras)):
-                if settled.weight(number) < POOR and (guess := self._guess(number)) is not None:
-                    self._look(number, guess, "repeated", settle=False)
-                    asked += 1
-                told(number + 1, len(self._cameras))
-            self._settled = None
-            if not asked:
+            if not self._ask_again(POOR, told):
                 break
+        for _ in range(self._config.again):
+            self._ask_again(math.inf, told)
+
+    def _ask_again(self, below: float, told: Told) -> int:
+        """Prompt the views whose masks weigh less from what all say; how many there were."""
+        settled = self._settle()
+        asked = 0
+        for number in range(len(self._cameras)):
+            if settled.weight(number) < below and (guess := self._guess(number)) is not None:
+                self._look(number, guess, "repeated", settle=False)
+                asked += 1
+            told(number + 1, len(self._cameras))
+        self._settled = None
+        return asked
 
     def segments(self, identity: int = 1) -> tuple[Segment, ...]:
         return self._settle().segments(self._home, identity)

@@ -1,7 +1,8 @@
 """Pose refinement: training cameras that are moved a little so that their photos fit the field.
 
-Each camera has a twist: a rotation about its centre and a shift. The mean twist is taken off, else field and
-cameras could drift together. Test views keep the poses they came with.
+Each camera has a twist: a rotation about its centre and a shift. The mean twist is taken off, and what makes
+the cameras' arrangement larger or smaller, else field and cameras could drift together. Test views keep the
+poses they came with.
 """
 
 from __future__ import annotations
@@ -26,14 +27,18 @@ PRIOR = 1.0  # weight of the mean squared twist, radians and field units alike
 class PoseRefinement(nn.Module):
     """Twists of the training cameras, in the field's coordinates."""
 
-    def __init__(self, n_views: int) -> None:
+    def __init__(self, centers: Float[Tensor, "n_views 3"]) -> None:
+        """``centers`` are the cameras', in the field's coordinates."""
         super().__init__()
-        self.twists = nn.Parameter(torch.zeros(n_views, 6))
+        self.twists = nn.Parameter(torch.zeros(len(centers), 6))
+        away = centers - centers.mean(0)
+        self.register_buffer("away", away / away.norm().clamp_min(1e-9), persistent=False)
 
     def centred(self) -> tuple[Float[Tensor, "n_views 3"], Float[Tensor, "n_views 3"]]:
-        """Rotation vectors, in radians, and shifts, in field units; 0 in the mean."""
+        """Rotation vectors, in radians, and shifts, in field units; 0 in the mean, and of no growth."""
         turns, shifts = (self.twists - self.twists.mean(0)).split(3, -1)
-        return turns, shifts
+        away = self.get_buffer("away")
+        return turns, shifts - (shifts * away).sum() * away
 
     def forward(self, rays: Rays, views: Int64[Tensor, "n_rays"]) -> Rays:
         """Rays of the cameras with these numbers, moved with them."""

@@ -31,7 +31,7 @@ REVIEWED_CELLS = 1 << 15
 WARM_UP_STEPS = 50
 NETWORK_LR_SHARE = 0.3
 EXPOSURE_LR_SHARE = 0.5
-POSE_LR_SHARE = 0.1
+POSE_LR_SHARE = 0.05  # and once more the decay of the rate: late steps would only shake the cameras
 POSES_FROM = 0.1  # share of the steps before which poses are left alone: there is nothing yet to fit them to
 HUBER_DELTA = 0.1
 PHOTO_WEIGHT = 10.0
@@ -92,15 +92,17 @@ def new_state(
     occupancy = Occupancy.full(config.occupancy_side, level, device)
     occupancy.clear_round(centers.to(device), STAND)
     exposure = Exposure(len(centers)).to(device) if config.exposure else None
-    poses = PoseRefinement(len(centers)).to(device) if config.refine_poses else None
-    shares: list[tuple[nn.Module | None, float]] = [
-        (network.density, NETWORK_LR_SHARE),
-        (network.colour, NETWORK_LR_SHARE),
-        (exposure, EXPOSURE_LR_SHARE),
-        (poses, POSE_LR_SHARE),
+    poses = PoseRefinement(centers).to(device) if config.refine_poses else None
+    shares: list[tuple[nn.Module | None, float, int]] = [
+        (network.density, NETWORK_LR_SHARE, 0),
+        (network.colour, NETWORK_LR_SHARE, 0),
+        (exposure, EXPOSURE_LR_SHARE, 0),
+        (poses, POSE_LR_SHARE, 1),
     ]
     groups = [
-        {"params": list(part.parameters()), "share": share} for part, share in shares if part is not None
+        {"params": list(part.parameters()), "share": share, "decay": decay}
+        for part, share, decay in shares
+        if part is not None
     ]
     optimiser = torch.optim.Adam(groups, lr=config.lr, betas=(0.9, 0.99), eps=1e-15)
     first, second, grad = (torch.zeros_like(network.table.data) for _ in range(3))
@@ -245,7 +247,7 @@ def _descend(
     """Take the gradient step on networks and table."""
     rate = learning_rate(config, step)
     for group in state.optimiser.param_groups:
-        group["lr"] = rate * group["share"]
+        group["lr"] = rate * group["share"] * (rate / config.lr) ** group["decay"]
     state.optimiser.step()
     if encoding.grad is None:
         return
