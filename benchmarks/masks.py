@@ -66,13 +66,14 @@ class Variant:
 
 
 ALL = DecodeConfig()
-EQUAL = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0)
+EQUAL = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0, again=0)
 VARIANTS: dict[str, Variant] = {
     "all": Variant(ALL),
     "no weights": Variant(replace(ALL, weigh=False)),
     "no rejection": Variant(replace(ALL, reject=False)),
     "no choice": Variant(replace(ALL, choose=False)),
-    "not asked again": Variant(replace(ALL, rounds=0)),
+    "not asked again": Variant(replace(ALL, rounds=0, again=0)),
+    "asked again if poor": Variant(replace(ALL, again=0)),
     "not cleaned": Variant(ALL, clean=False),
     "not from votes": Variant(ALL, from_votes=False),
     "equal weights": Variant(EQUAL, clean=False),

@@ -64,7 +64,7 @@ STANDARD = replace(
     BASE, pairs=replace(BASE.pairs, where_exact=True)
 )  # with labels, too, the loss is measured
 OFF = RayPairConfig(weight=0.0)
-EQUAL = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0)
+EQUAL = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0, again=0)
 DECODINGS = {"equal": EQUAL, "weighed": DecodeConfig()}
 METHODS: dict[str, ObjectConfig | None] = {
     "preview": None,

@@ -130,11 +130,21 @@ def test_a_mask_that_leaks_is_left_out_and_its_view_unlabelled(field_: BallField
 
 def test_a_rejected_view_is_asked_again_from_the_3d_mask_twice_at_most(field_: BallField):
     leaking = ByColour(leak_in=("images/4.png",))
-    decode_masks(field_, leaking, CLICK)
+    decode_masks(field_, leaking, CLICK, config=DecodeConfig(again=0))
     assert leaking.asked.count("images/4.png") == 3
     once = ByColour(leak_in=("images/4.png",))
-    decode_masks(field_, once, CLICK, config=DecodeConfig(rounds=0))
+    decode_masks(field_, once, CLICK, config=DecodeConfig(rounds=0, again=0))
     assert once.asked.count("images/4.png") == 1
+
+
+def test_in_the_end_every_view_is_asked_again_by_the_3d_mask(field_: BallField):
+    once, thrice = ByColour(), ByColour()
+    decode_masks(field_, once, CLICK, config=DecodeConfig(rounds=0, again=0))
+    masks = decode_masks(field_, thrice, CLICK, config=DecodeConfig(rounds=0, again=2))
+    for view in masks.views:
+        assert thrice.asked.count(view) == once.asked.count(view) + 2
+    few = decode_masks(field_, ByColour(), CLICK, config=DecodeConfig(spread=False, again=2))
+    assert "images/9.png" not in few.views, "the far side does not see the click"
 
 
 def test_a_view_that_answers_better_when_asked_again_is_taken_in(field_: BallField):
@@ -170,7 +180,7 @@ def test_views_that_carry_the_neighbours_mask_are_left_out(field_: BallField, se
     masks = decode_masks(field_, damaged, CLICK, "red")
     assert len(masks.views) == 7, "of 11 views 4 are wrong"
     check_equals_truth(masks, 1)
-    equal = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0)
+    equal = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0, again=0)
     assert len(decode_masks(field_, damaged, CLICK, "red", equal).views) == 11
 
 

@@ -66,7 +66,7 @@ def test_a_preview_in_a_training_view_is_as_if_rendered(field: BallField, pool: 
 
 
 def test_a_stricter_threshold_leaves_less_without_counting_again(field: BallField, pool: ViewSamples):
-    equal = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0)
+    equal = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0, again=0)
     preview = preview_of(field, masks_of(field, "damaged:wobble=2,leak=0.5,seed=1", equal), pool)
     sizes = [int(preview.with_gamma(g).render(ball_camera(3)).mask.sum()) for g in (-0.7, 0.0, 0.7)]
     assert sizes[0] > sizes[1] > sizes[2] > 0
@@ -145,7 +145,7 @@ def test_an_object_that_is_not_labelled_in_a_view_may_be_there(field: BallField,
 
 def test_wrong_masks_are_outvoted_only_where_they_are_weighed(field: BallField, pool: ViewSamples):
     spec = "damaged:wrong=0.45,seed=0"
-    equal = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0)
+    equal = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0, again=0)
     good, bad = (
         sum(iou(preview.render(ball_camera(view)).mask, truth(1, view)) for view in (1, 3, 7, 9)) / 4
         for preview in (preview_of(field, masks_of(field, spec, config), pool) for config in (None, equal))

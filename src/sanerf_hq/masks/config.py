@@ -30,8 +30,8 @@ class DecodeConfig:
     """Whether agreement in 3D chooses among a view's masks; else the segmenter's best score does."""
     rounds: int = 2
     """Rounds, at most, of prompting rejected and missed views again from the 3D mask."""
-    again: int = 0
-    """Rounds, after these, of prompting every view again from the 3D mask."""
+    again: int = 2
+    """Rounds, after these, of prompting every view again with the 3D mask as a mask prompt."""
 
     def __post_init__(self) -> None:
         if self.preview_views < 1:
@@ -53,5 +53,6 @@ DECODE_PRESETS: dict[str, DecodeConfig] = {
         reject=False,
         choose=False,
         rounds=0,
+        again=0,
     ),
 }

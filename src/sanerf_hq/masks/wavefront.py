@@ -135,8 +135,9 @@ class Wavefront:
         settled = self._settle()
         asked = 0
         for number in range(len(self._cameras)):
-            if settled.weight(number) < below and (guess := self._guess(number)) is not None:
-                self._look(number, guess, "repeated", settle=False)
+            may = self._config.spread or number in self._looked_at
+            if may and settled.weight(number) < below and (guess := self._guess(number)) is not None:
+                self._look(number, guess, "repeated", settle=False, by_mask=below == math.inf)
                 asked += 1
             told(number + 1, len(self._cameras))
         self._settled = None
@@ -170,8 +171,15 @@ class Wavefront:
         found.sort(key=lambda pair: -pair[1].area)
         return [pair for pair in found[:VIEWS_A_WAVE] if pair[1].area >= LEAST_KNOWN * found[0][1].area]
 
-    def _look(self, number: int, guess: Guess | None, source: Source, settle: bool = True) -> None:
-        """Ask for the object in a view."""
+    def _look(
+        self,
+        number: int,
+        guess: Guess | None,
+        source: Source,
+        settle: bool = True,
+        by_mask: bool = False,
+    ) -> None:
+        """Ask for the object in a view; ``by_mask``: only with the guess as a mask prompt, if it can be."""
         self._looked_at.add(number)
         embedding = self._pictures.of_view(self._home.views[number])
         camera = self._cameras[number]
@@ -181,7 +189,7 @@ class Wavefront:
         asked = (
             self._from_clicks(projected, camera)
             if guess is None
-            else self._from_guess(projected, guess, camera)
+            else self._from_guess(projected, guess, camera)[-1 if by_mask else 0 :]
         )
         self._candidates += [
             one
