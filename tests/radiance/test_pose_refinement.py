@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,8 +80,16 @@ def test_poses_are_read_back_and_test_views_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"camtoworlds": {"images/0.png": [[1]]}}'])
-def test_damaged_poses_are_not_trusted(tmp_path: Path, text: str) -> None:
+def test_damaged_files_of_poses_are_not_trusted(tmp_path: Path, text: str) -> None:
     (tmp_path / "poses.json").write_text(text)
+    with pytest.raises(DamagedFile, match=r"poses\.json"):
+        with_poses(tmp_path, some_scene(tmp_path / "ball"))
+
+
+@pytest.mark.parametrize("pose", [[[1.0]], [[float("nan")] * 4] * 4, "abc", [[1, 2], [3]]])
+def test_what_is_no_pose_is_not_trusted(tmp_path: Path, pose: object) -> None:
+    names = [view.name for view in some_scene(tmp_path / "ball").train_views]
+    (tmp_path / "poses.json").write_text(json.dumps({"camtoworlds": dict.fromkeys(names, pose)}))
     with pytest.raises(DamagedFile, match=r"poses\.json"):
         with_poses(tmp_path, some_scene(tmp_path / "ball"))
 

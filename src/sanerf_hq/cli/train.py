@@ -46,7 +46,7 @@ class Train:
     exposure: bool = True
     """Let photos differ in brightness and white balance; renders show the middle of them."""
     refine_poses: bool = False
-    """Improve the training cameras' poses as well: for poses that are a little off (a third slower)."""
+    """Improve the training cameras' poses as well: for poses that are a little off; slower."""
     view: bool = False
     """Show the field in the browser while it trains, at 127.0.0.1; needs the extra ui."""
     view_port: Annotated[int, tyro.conf.arg(metavar="N")] = 8080

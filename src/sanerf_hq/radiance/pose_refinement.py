@@ -98,7 +98,7 @@ def with_poses(folder: Path, scene: Scene) -> Scene:
     try:
         known = read_json(path)["camtoworlds"]
         views = tuple(
-            replace(view, camera=replace(view.camera, camtoworld=torch.tensor(known[view.name])))
+            replace(view, camera=replace(view.camera, camtoworld=_pose(known[view.name])))
             if view.split == "train"
             else view
             for view in scene.views
@@ -106,3 +106,10 @@ def with_poses(folder: Path, scene: Scene) -> Scene:
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedFile(f"{path} holds no poses of this scene; train the scene again") from error
     return replace(scene, views=views)
+
+
+def _pose(rows: Sequence[Sequence[float]]) -> Float[Tensor, "4 4"]:
+    pose = torch.tensor(rows, dtype=torch.float32)
+    if pose.shape != (4, 4) or not bool(pose.isfinite().all()):
+        raise ValueError("not a pose")
+    return pose

@@ -120,12 +120,16 @@ def new_state(
     )
 
 
+def _trained(state: TrainState) -> dict[str, nn.Module]:
+    parts = {"network": state.network, "exposure": state.exposure, "poses": state.poses}
+    return {name: part for name, part in parts.items() if part is not None}
+
+
 def save_state(state: TrainState) -> dict[str, Tensor]:
     """The state as tensors."""
-    parts = {"network": state.network, "exposure": state.exposure, "poses": state.poses}
     tensors: dict[str, Tensor] = {}
-    for name, part in parts.items():
-        tensors |= {} if part is None else with_prefix(name, part.state_dict())
+    for name, part in _trained(state).items():
+        tensors |= with_prefix(name, part.state_dict())
     return {
         **tensors,
         **with_prefix("optimiser", optimiser_tensors(state.optimiser)),
@@ -139,9 +143,8 @@ def save_state(state: TrainState) -> dict[str, Tensor]:
 
 def load_state(state: TrainState, tensors: dict[str, Tensor]) -> TrainState:
     """Fill a new state with what :func:`save_state` gave."""
-    for name, part in {"network": state.network, "exposure": state.exposure, "poses": state.poses}.items():
-        if part is not None:
-            part.load_state_dict(under_prefix(name, tensors))
+    for name, part in _trained(state).items():
+        part.load_state_dict(under_prefix(name, tensors))
     load_optimiser(state.optimiser, under_prefix("optimiser", tensors))
     for name, value in under_prefix("occupancy", tensors).items():
         getattr(state.occupancy, name).copy_(value)
