@@ -40,7 +40,7 @@ def test_uneven_photos_are_told_from_the_scene(tmp_path: Path) -> None:
     for number, view in enumerate(load_scene(folder).train_views):
         if number % 2:
             write_image(view.image_path, (read_image(view).float() * 0.6).round().byte().numpy())
-    state = stepped(load_scene(folder), replace(TINY, steps=80))
+    state = stepped(load_scene(folder), replace(TINY, steps=80, exposure=True))
     assert state.exposure is not None
     gains = state.exposure.centred().detach().mean(1)
     assert gains[0::2].min() > gains[1::2].max()

@@ -43,8 +43,8 @@ class Train:
     """Where all chance comes from: the same seed, the same result."""
     device: Device = "cpu"
     """Where to compute."""
-    exposure: bool = True
-    """Let photos differ in brightness and white balance; renders show the middle of them."""
+    exposure: bool = False
+    """Let photos differ in brightness and white balance, where they do; renders show the middle."""
     refine_poses: bool = False
     """Improve the training cameras' poses as well: for poses that are a little off; slower."""
     view: bool = False

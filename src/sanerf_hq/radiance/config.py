@@ -60,7 +60,7 @@ class RadianceConfig:
     """Weight of the distortion loss, which carves fog away."""
     near_scale: float = 1.0
     """Density grows ever less freely, with the square of the distance, nearer to a camera than this."""
-    exposure: bool = True
+    exposure: bool = False
     """Whether photos may be brighter, darker or of another white balance than each other; renders are not."""
     refine_poses: bool = False
     """Whether the training cameras' poses are improved as well."""
