@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -120,6 +121,9 @@ def main() -> None:
     parser.add_argument("--segmenters", nargs="+", default=["compact", "grabcut"])
     parser.add_argument("--views", type=int, default=10, help="training views a scene")
     parser.add_argument("--feed-back", action="store_true", help="give each answer along with the next click")
+    parser.add_argument(
+        "--as-decoded", action="store_true", help="compact also without its outlines settled by colours"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=4.0, help="for timings, of each kind")
     parser.add_argument("--out", type=Path, required=True, help="folder for results.json and picture sheets")
@@ -130,6 +134,11 @@ def main() -> None:
     segmenters = {spec: one for spec, one in loaded.items() if isinstance(one, Segmenter)}
     if len(segmenters) < len(loaded):
         parser.error("masks and truth are not to be prompted; leave them out")
+    if options.as_decoded:
+        raw = {
+            f"{name}, as decoded": s.as_decoded() for name, s in segmenters.items() if isinstance(s, Compact)
+        }
+        segmenters |= raw
 
     results: list[dict[str, Any]] = []
     photo = None
@@ -149,7 +158,9 @@ def main() -> None:
             line = {"scene": scene.name, "segmenter": spec, "n": len(attempts)}
             results.append(line | summary(attempts) | {"objects": by_object})
             sheet = contact_sheet(pictures, 2 + len(CLICKS))
-            Image.fromarray(sheet.numpy()).save(options.out / f"{scene.name}-{spec.replace('/', '-')}.png")
+            Image.fromarray(sheet.numpy()).save(
+                options.out / f"{scene.name}-{re.sub('[^A-Za-z0-9_.-]+', '-', spec)}.png"
+            )
     print_results(results)
     assert photo is not None
     speed = timings(segmenters, photo, options.seconds)

@@ -69,6 +69,8 @@ def main() -> None:
     training = Training.begin(options.side, options.rate)
     if checkpoint.exists():
         training.load(checkpoint)
+    elif options.start:
+        training.start_from(options.start)
     pictures, validation = Pictures(options.data), Pictures([options.validation])
     validation.files = validation.files[: options.validation_pictures]
 
@@ -89,7 +91,8 @@ def main() -> None:
     begin, seen = time.time(), []
     for batch in batches(options, pictures, training.step):
         rng = np.random.default_rng((options.seed, 2, training.step))
-        seen.append(step(training, batch, rng, options.per_image, rate_at(training.step, options)))
+        rate = rate_at(training.step, options)
+        seen.append(step(training, batch, rng, options.per_image, rate, options.bfloat16))
         if training.step % LOG_EVERY == 0:
             means = {name: round(float(np.mean([s[name] for s in seen])), 4) for name in seen[0]}
             note(**means, seconds=round((time.time() - begin) / len(seen), 3))
@@ -124,6 +127,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=6, help="pictures a step")
     parser.add_argument("--per-image", type=int, default=4, help="things asked for in each")
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument(
+        "--start", type=Path, help="a shipped model's folder, for a folder without checkpoint"
+    )
+    parser.add_argument(
+        "--bfloat16", action="store_true", help="1.5 times as fast where the processor has it"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--export", type=Path, help="folder for the weights in half precision")

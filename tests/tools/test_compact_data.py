@@ -132,7 +132,7 @@ def test_a_checkpoint_goes_on_as_if_unbroken(folder: Path, tmp_path: Path):
         training = Training.begin(64, 1e-3)
         for number in range(2):
             batch = make_batch(np.random.default_rng(number), pictures, 1, 2, 64)
-            step(training, batch, np.random.default_rng(number), 2, 1e-3)
+            step(training, batch, np.random.default_rng(number), 2, 1e-3, False)
             if breaks and number == 0:
                 training.save(file)
                 training = Training.begin(64, 1e-3)
@@ -182,3 +182,26 @@ def test_only_a_checkpoint_of_its_own_is_gone_on_from(tmp_path: Path, spoil: str
     with pytest.raises(InputError) as caught:
         Training.begin(64, 1e-3).load(file)
     assert str(file) in str(caught.value)
+
+
+def test_half_precision_learns_much_the_same(folder: Path):
+    pictures = Pictures([folder])
+    losses = []
+    for half in (False, True):
+        torch.manual_seed(0)
+        training = Training.begin(64, 1e-3)
+        batch = make_batch(np.random.default_rng(0), pictures, 1, 2, 64)
+        losses.append(step(training, batch, np.random.default_rng(0), 2, 1e-3, half)["loss"])
+        assert all(p.dtype == torch.float32 for p in training.parameters)
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+def test_training_starts_from_shipped_weights(tmp_path: Path):
+    other = Training.begin(64, 1e-3)
+    other.model.save(tmp_path)
+    training = Training.begin(64, 1e-3)
+    training.start_from(tmp_path)
+    for model in (training.model, training.mean):
+        for name, weight in model.state_dict().items():
+            assert torch.allclose(weight, other.model.state_dict()[name], atol=1e-3), name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from sanerf_hq.runs import (
 )
 from sanerf_hq.segmenters.compact.config import CompactConfig
 from sanerf_hq.segmenters.compact.encoder import Features
-from sanerf_hq.segmenters.compact.model import CompactModel
+from sanerf_hq.segmenters.compact.model import Answer, CompactModel
 
 FORMAT = "compact-training-1"
 ANCHORS = 24  # cells a picture whose kin is asked for
@@ -61,6 +62,12 @@ class Training:
             "adam": torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True),
         }
         return cls(model, mean.eval(), hints, optimisers)
+
+    def start_from(self, folder: Path) -> None:
+        """Take over a shipped model's weights; momenta and the head of the hints begin anew."""
+        weights = CompactModel.load(folder).state_dict()
+        self.model.load_state_dict(weights)
+        self.mean.load_state_dict(weights)
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -116,20 +123,32 @@ def _kinds(model: CompactModel, hints: Hints) -> tuple[list[Tensor], list[Tensor
 
 
 def step(
-    training: Training, batch: Batch, rng: np.random.Generator, per_image: int, rate: float
+    training: Training, batch: Batch, rng: np.random.Generator, per_image: int, rate: float, half: bool
 ) -> dict[str, float]:
-    """One step: encode once, answer first prompts and, some clicks later, corrected ones."""
+    """One step: encode once, answer first prompts and, some clicks later, corrected ones.
+
+    Args:
+        training: What is changed.
+        batch: Pictures, and ``per_image`` things asked for in each.
+        rng: For the prompts.
+        per_image: Things a picture.
+        rate: The learning rate.
+        half: Whether networks run in bfloat16; losses and what is learnt stay in single precision.
+    """
     model, side = training.model, training.model.config.side
-    features = model.encode(batch.pixels)
+    with _networks(half):
+        features = model.encode(batch.pixels)
+    floats = (features.image.float(), features.fine.float(), features.finest.float())
+    features = Features(*floats, features.colours)
     inside = batch.inside.repeat_interleave(per_image, 0)
     prompts = first_prompts(rng, batch.masks, batch.clicks, side)
-    answer = ask(model, features, prompts)
+    answer = _asked(model, features, prompts, half)
     loss, first = answer_loss(answer, batch, inside, prompts)
     further = int(rng.choice([n for n, _ in FURTHER_CLICKS], p=[p for _, p in FURTHER_CLICKS]))
     last = first
     if further:
-        prompts = _corrected(model, features, prompts, answer.logits, batch, inside, further, rng)
-        correction, last = answer_loss(ask(model, features, prompts), batch, inside, prompts)
+        prompts = _corrected(model, features, prompts, answer.logits, batch, inside, further, rng, half)
+        correction, last = answer_loss(_asked(model, features, prompts, half), batch, inside, prompts)
         loss = loss + correction
     anchors = _anchors(rng, features, batch)
     hint = training.hints(model.maps, features, batch, anchors)
@@ -155,6 +174,16 @@ def step(
     }
 
 
+def _networks(half: bool) -> AbstractContextManager[object]:
+    return torch.autocast("cpu", torch.bfloat16, enabled=half)
+
+
+def _asked(model: CompactModel, features: Features, prompts: Prompts, half: bool) -> Answer:
+    with _networks(half):
+        answer = ask(model, features, prompts)
+    return Answer(answer.logits.float(), answer.ious.float())
+
+
 @torch.no_grad()
 def _corrected(
     model: CompactModel,
@@ -165,6 +194,7 @@ def _corrected(
     inside: Tensor,
     further: int,
     rng: np.random.Generator,
+    half: bool,
 ) -> Prompts:
     """Prompts with further clicks, each where the answer before was wrong; it may go along as a mask."""
     keeps_masks = rng.random() < 0.5
@@ -173,7 +203,7 @@ def _corrected(
         clicks = next_clicks(rng, answered, batch.masks, inside, model.config.side)
         prompts = replace(prompts.with_clicks(*clicks), masks=answered[:, None] if keeps_masks else None)
         if n + 1 < further:
-            logits = ask(model, features, prompts).logits
+            logits = _asked(model, features, prompts, half).logits
     return prompts
 
 

@@ -46,7 +46,7 @@ def trimap(prompt: DecoderPrompt, height: int, width: int, scale: tuple[float, f
 
     if prompt.mask_logits is not None:
         likely = prompt.mask_logits.cpu().numpy() > 0
-        possible = _distance(likely) <= MASK_REACH * _extent(likely)
+        possible = _distance(likely) <= MASK_REACH * extent(likely)
         if box is not None:
             possible &= _inside(box, height, width)
     elif box is not None:
@@ -62,6 +62,35 @@ def trimap(prompt: DecoderPrompt, height: int, width: int, scale: tuple[float, f
     return labels
 
 
+def along_outline(
+    logits: np.ndarray, band: float, sure: float, prompt: DecoderPrompt, scale: tuple[float, float]
+) -> Labels:
+    """What a mask and its prompt say of each pixel, if colours are to decide along its outline only.
+
+    Args:
+        logits: Of the mask, at the trimap's size; > 0 somewhere.
+        band: Half the width of what colours decide, in extents of the mask.
+        sure: Logits beyond this stand in the band as well.
+        prompt: What was asked, in photo coordinates; its clicks are kept to, nothing leaves its box.
+        scale: Columns and rows of the trimap per pixel of the photo.
+    """
+    height, width = logits.shape
+    mask = logits > 0
+    reach = max(2.0, band * extent(mask))
+    labels = np.where(mask, LIKELY, UNLIKELY).astype(np.uint8)
+    labels[(logits > sure) | (_distance(~mask) > reach)] = SURELY
+    labels[(logits < -sure) | (_distance(mask) > reach)] = NEVER
+    if prompt.box is not None:
+        box = prompt.box.double().cpu().numpy().reshape(2, 2) * scale
+        labels[~_inside(box, height, width)] = NEVER
+    points = prompt.point_coords.double().cpu().numpy() * scale
+    on_object = prompt.point_labels.cpu().numpy() == 1
+    within = ((points >= 0) & (points < (width, height))).all(-1)
+    labels[_discs(points[on_object & within], height, width)] = SURELY
+    labels[_discs(points[~on_object & within], height, width)] = NEVER
+    return labels
+
+
 def window(labels: Labels, surroundings: float) -> tuple[slice, slice]:
     """Rows and columns of where the object may be, and of what surrounds it.
 
@@ -70,7 +99,7 @@ def window(labels: Labels, surroundings: float) -> tuple[slice, slice]:
         surroundings: How much of what surrounds it, in extents of where the object may be.
     """
     possible = labels != NEVER
-    around = round(surroundings * _extent(possible)) + 2
+    around = round(surroundings * extent(possible)) + 2
     rows, columns = np.flatnonzero(possible.any(1)), np.flatnonzero(possible.any(0))
     if not len(rows):
         return slice(0, 0), slice(0, 0)
@@ -132,7 +161,7 @@ def _distance(pixels: Bools) -> np.ndarray:
     return cv2.distanceTransform((~pixels).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
 
 
-def _extent(pixels: Bools) -> int:
+def extent(pixels: Bools) -> int:
     """The longer side of a set's bounding box, 0 if it is empty."""
     rows, columns = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
     return max(int(np.ptp(rows)), int(np.ptp(columns))) + 1 if len(rows) else 0

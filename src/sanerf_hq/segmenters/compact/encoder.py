@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int16
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sanerf_hq.segmenters.compact.colours import colour_bins
 from sanerf_hq.segmenters.compact.config import CompactConfig
 
 
@@ -20,11 +21,13 @@ class Features:
         image: The embedding, a cell each 8 pixels.
         fine: Features for sharp edges, a cell each 4 pixels.
         finest: The same, a cell each 2 pixels: the resolution of masks.
+        colours: Each such cell's colour, as a number.
     """
 
     image: Float[Tensor, "b width g g"]
     fine: Float[Tensor, "b fine g2 g2"]
     finest: Float[Tensor, "b finest g4 g4"]
+    colours: Int16[Tensor, "b g4 g4"]
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -87,7 +90,7 @@ class Encoder(nn.Module):
         sixteenth = self.merge_sixteenth(sixteenth + _doubled(self.from_last(last)))
         eighth = self.merge_eighth(eighth + _doubled(self.from_sixteenth(sixteenth)))
         fine = self.to_fine(quarter + _doubled(self.from_eighth(eighth)))
-        return Features(self.to_image(eighth), fine, self.to_finest(half))
+        return Features(self.to_image(eighth), fine, self.to_finest(half), colour_bins(pixels))
 
 
 def _doubled(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:

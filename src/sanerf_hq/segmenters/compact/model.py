@@ -13,10 +13,12 @@ import torch
 from jaxtyping import Float, Int64
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import SamConfig, SamMaskDecoderConfig, SamPromptEncoderConfig, SamVisionConfig
 from transformers.models.sam.modeling_sam import SamFeedForward, SamPromptEncoder, SamTwoWayTransformer
 
 from sanerf_hq.segmenters.compact.attention import NAME as FEW_TOKENS
+from sanerf_hq.segmenters.compact.colours import evidence
 from sanerf_hq.segmenters.compact.config import CompactConfig
 from sanerf_hq.segmenters.compact.encoder import Block, Encoder, Features
 from sanerf_hq.segmenters.compact.prompt_maps import PromptMaps, sampled
@@ -105,11 +107,19 @@ class CompactModel(nn.Module):
             else self.prompts.mask_embed(masks.clamp(-12, 12))
         )
         cell = self.config.side / self.config.grid
+        colours = evidence(
+            features.colours,
+            None if points is None else points / 2,
+            labels,
+            None if boxes is None else boxes / 2,
+            masks,
+        )
         drawn = self.maps(
             features.image,
             None if points is None else points / cell,
             labels,
             None if boxes is None else boxes / cell,
+            F.avg_pool2d(colours, 4),
         )
         queries, keys = self.transformer(tokens, image + dense + drawn, self._positions(n), None)
         kernels = torch.stack([self.kernels[i](queries[:, 0, 1 + i]) for i in range(N_MASKS)[which]], 1)
@@ -117,7 +127,7 @@ class CompactModel(nn.Module):
         grid = self.config.grid
         cells = self.settle(keys[:, 0].unflatten(1, (grid, grid)).permute(0, 3, 1, 2))
         cells = cells.permute(0, 2, 3, 1).flatten(1, 2)
-        logits = self.upscale(cells, features.fine, features.finest, kernels)
+        logits = self.upscale(cells, features.fine, features.finest, colours, kernels)
         return Answer(logits, self.iou_head(queries[:, 0, 0])[:, which])
 
     def _sparse(

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 CODE = 32  # channels of the codes by which cells are compared
 FAR = -6.0  # log-odds of kinship where there is no click, and the least there are
 REACH = 2.5  # cells: how wide a click is drawn
-N_MAPS = 7
+N_MAPS = 8
 ALONG = 6  # places on each side of a box
 OUTSIDE = 0.75  # cells: how far beyond the box these are
 INSIDE = (0.25, 0.5, 0.75)  # rows and columns of places in a box
@@ -32,9 +32,11 @@ class PromptMaps(nn.Module):
         self, codes: Float[Tensor, "n code cells"], chosen: Float[Tensor, "n chosen code"]
     ) -> Float[Tensor, "n chosen cells"]:
         """Log-odds that a cell is of the same thing as a chosen place: the less, the farther their codes."""
-        dots = torch.bmm(chosen, codes)
-        squares = chosen.square().sum(2)[:, :, None] + codes.square().sum(1)[:, None]
-        return self.bias - (squares - 2 * dots)
+        with torch.autocast(codes.device.type, enabled=False):  # the difference of large numbers
+            chosen, codes = chosen.float(), codes.float()
+            dots = torch.bmm(chosen, codes)
+            squares = chosen.square().sum(2)[:, :, None] + codes.square().sum(1)[:, None]
+            return self.bias - (squares - 2 * dots)
 
     def forward(
         self,
@@ -42,9 +44,10 @@ class PromptMaps(nn.Module):
         points: Float[Tensor, "n points 2"] | None,
         labels: Int64[Tensor, "n points"] | None,
         boxes: Float[Tensor, "n 4"] | None,
+        colours: Float[Tensor, "n 1 g g"],
     ) -> Float[Tensor, "n width g g"]:
-        """Draw n prompts, n / b an image, given in cells of the embedding."""
-        n = next((len(t) for t in (points, boxes) if t is not None), len(image))
+        """Draw n prompts, n / b an image, given in cells of the embedding, and what their colours tell."""
+        n = len(colours)
         grid = image.shape[-1]
         alike = image.new_full((n, 4, grid, grid), FAR)
         drawn = image.new_zeros((n, 3, grid, grid))
@@ -64,7 +67,7 @@ class PromptMaps(nn.Module):
             beyond = torch.where(there, self._kin(codes, outer), FAR).amax(1)
             alike = torch.cat([alike[:, :2], torch.stack([within, beyond], 1)], 1)
             drawn = torch.cat([drawn[:, :2], _filled(boxes, grid)[:, None]], 1)
-        maps = torch.cat([alike[:, :2] / -FAR, drawn, alike[:, 2:] / -FAR], 1)
+        maps = torch.cat([alike[:, :2] / -FAR, drawn, alike[:, 2:] / -FAR, colours], 1)
         return self.mix(maps.contiguous(memory_format=torch.channels_last))
 
     def _kin(

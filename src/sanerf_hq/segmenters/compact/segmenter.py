@@ -14,13 +14,15 @@ from torch import Tensor
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.segmenters.batches import LowResMasks, PromptBatch, decode_in_batches
+from sanerf_hq.segmenters.colour_cut import thumbnail
 from sanerf_hq.segmenters.compact.encoder import Features
 from sanerf_hq.segmenters.compact.model import CONFIG, SINGLE, THREE, WEIGHTS, CompactModel
+from sanerf_hq.segmenters.compact.outline import settled
 from sanerf_hq.segmenters.letterbox import Letterbox
 from sanerf_hq.segmenters.protocol import DecoderPrompt, Embedding, Masks
 
 SHIPPED = Path(__file__).parent / "weights"
-IMAGE, FINE, FINEST = "image", "fine", "finest"
+IMAGE, FINE, FINEST, COLOURS, PHOTO = "image", "fine", "finest", "colours", "photo"
 
 
 @final
@@ -28,9 +30,10 @@ IMAGE, FINE, FINEST = "image", "fine", "finest"
 class Compact:
     """A :class:`~sanerf_hq.segmenters.protocol.Segmenter` on a :class:`CompactModel`.
 
-    The embedding is ``image`` (64, 48, 48) and the skips ``fine`` (16, 96, 96) and ``finest`` (4, 192, 192):
-    0.9 MB in half precision. A lone click gets three candidates, any other prompt one; with ``single`` a lone
-    click gets one as well.
+    The embedding is ``image`` (64, 48, 48), the skips ``fine`` (16, 96, 96) and ``finest`` (4, 192, 192),
+    and ``colours`` (192, 192): 1 MB in half precision; beside them the ``photo``, at most 512 pixels long.
+    A lone click gets three candidates, any other prompt one; with ``single`` a lone click gets one as well.
+    With ``settle`` outlines are moved to where the photo's colours change.
     """
 
     name: str
@@ -38,6 +41,11 @@ class Compact:
     model: CompactModel
     device: str = "cpu"
     single: bool = False
+    settle: bool = True
+
+    def as_decoded(self) -> Compact:
+        """The same model, its outlines as the decoder gives them."""
+        return replace(self, settle=False)
 
     def with_single_mask(self) -> Compact:
         """The same model, which answers a lone click by one mask too."""
@@ -48,14 +56,21 @@ class Compact:
         height, width, _ = image.shape
         letterbox = Letterbox(self.model.config.side, height, width)
         features = self.model.encode(letterbox.pixel_values(image).to(self.device))
-        tensors = {IMAGE: features.image[0], FINE: features.fine[0], FINEST: features.finest[0]}
+        tensors = {
+            IMAGE: features.image[0],
+            FINE: features.fine[0],
+            FINEST: features.finest[0],
+            COLOURS: features.colours[0],
+            PHOTO: thumbnail(image),
+        }
         return Embedding({name: t.contiguous() for name, t in tensors.items()}, height, width, view)
 
     @torch.no_grad()
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
-        features = Features(
-            *(embedding.tensors[name].to(self.device, torch.float32)[None] for name in (IMAGE, FINE, FINEST))
-        )
+        names = (IMAGE, FINE, FINEST, COLOURS)
+        tensors = {name: embedding.tensors[name][None].to(self.device) for name in names}
+        image, fine, finest = (tensors[name].float() for name in (IMAGE, FINE, FINEST))
+        features = Features(image, fine, finest, tensors[COLOURS].short())
 
         def decoder(batch: PromptBatch) -> LowResMasks:
             points = batch.input_points
@@ -71,9 +86,13 @@ class Compact:
             return LowResMasks(answer.logits, answer.ious)
 
         letterbox = Letterbox(self.model.config.side, embedding.height, embedding.width)
-        return decode_in_batches(
+        answers = decode_in_batches(
             prompts, letterbox, self.model.config.side // 2, torch.device(self.device), decoder
         )
+        if not self.settle:
+            return answers
+        photo = embedding.tensors[PHOTO]
+        return [settled(photo, masks, prompt) for masks, prompt in zip(answers, prompts, strict=True)]
 
 
 def load_compact(where: str = "", device: str = "cpu") -> Compact:

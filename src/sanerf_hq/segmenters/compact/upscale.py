@@ -22,34 +22,41 @@ class Upscale(nn.Module):
         super().__init__()
         half, quarter = width // 2, width // 4
         self.grow = nn.Linear(width, CHILDREN * half, bias=False)
-        self.from_fine = nn.Linear(fine, half)
+        self.from_fine = nn.Linear(fine + 1, half)
         self.norm = nn.LayerNorm(half, eps=1e-5)
         self.regrow = nn.Linear(half, CHILDREN * quarter, bias=False)
-        self.from_finest = nn.Linear(finest, quarter)
+        self.from_finest = nn.Linear(finest + 1, quarter)
 
     def forward(
         self,
         cells: Float[Tensor, "n cells width"],
         fine: Float[Tensor, "b fine g2 g2"],
         finest: Float[Tensor, "b finest g4 g4"],
+        colours: Float[Tensor, "n 1 g4 g4"],
         kernels: Float[Tensor, "n k quarter"],
     ) -> Float[Tensor, "n k g4 g4"]:
-        """Masks as logits; skips are of b images, n / b prompts each."""
+        """Masks as logits; skips are of b images, n / b prompts each; ``colours`` is each prompt's own."""
         grid = fine.shape[-1] // 2
-        children = _grown(cells, self.grow, _by_cell(fine, grid), self.from_fine)
-        pixels = _grown(F.relu(self.norm(children)), self.regrow, _by_cell(finest, grid), self.from_finest)
+        each = len(cells) // len(fine)
+        coarse = F.avg_pool2d(colours, 2)
+        beside = [
+            torch.cat([_by_cell(skip, grid).repeat_interleave(each, 0), _by_cell(own, grid)], 2)
+            for skip, own in ((fine, coarse), (finest, colours))
+        ]
+        children = _grown(cells, self.grow, beside[0], self.from_fine)
+        pixels = _grown(F.relu(self.norm(children)), self.regrow, beside[1], self.from_finest)
         return _laid_out(pixels.relu_() @ kernels.transpose(1, 2), grid)
 
 
 def _grown(
     parents: Float[Tensor, "n parents before"],
     grow: nn.Linear,
-    skip: Float[Tensor, "b children c"],
+    skip: Float[Tensor, "n children c"],
     from_skip: nn.Linear,
 ) -> Float[Tensor, "n children after"]:
     """What every parent gives its four children, and what these have of their own, in one product."""
     n, count, _ = parents.shape
-    beside = skip.reshape(len(skip), count, -1).repeat_interleave(n // len(skip), 0)
+    beside = skip.reshape(n, count, -1)
     weight = torch.cat([grow.weight.t(), torch.block_diag(*[from_skip.weight.t()] * CHILDREN)])
     both = torch.cat([parents, beside], 2).flatten(0, 1)
     rows = torch.addmm(from_skip.bias.repeat(CHILDREN), both, weight)
