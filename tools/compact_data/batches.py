@@ -193,3 +193,13 @@ def any_pixel(rng: Rng, region: np.ndarray) -> np.ndarray:
         return np.array([region.shape[1] // 2, region.shape[0] // 2])
     i = rng.integers(len(rows))
     return np.array([columns[i], rows[i]])
+
+
+def rim_pixel(rng: Rng, region: np.ndarray) -> np.ndarray:
+    """(x, y) of a pixel by lot of those along the region's outline."""
+    inner = cv2.erode(region.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
+    rows, columns = np.nonzero(region & ~inner)
+    if not len(rows):
+        return np.array([region.shape[1] // 2, region.shape[0] // 2])
+    i = rng.integers(len(rows))
+    return np.array([columns[i], rows[i]])

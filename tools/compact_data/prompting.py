@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -9,17 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compact_data.batches import Rng, any_pixel, middle
+from compact_data.batches import Rng, any_pixel, middle, rim_pixel
 
 PLACES = 6  # that a click far from the others is chosen from
 KINDS = (  # clicks, whether there is a box, a rough mask; how often
-    ("one", False, False, 0.28),
-    ("none", True, False, 0.16),
-    ("one", True, False, 0.08),
-    ("several", False, False, 0.24),
-    ("several", True, False, 0.09),
-    ("one", False, True, 0.06),
-    ("several", True, True, 0.09),
+    ("one", False, False, 0.24),
+    ("none", True, False, 0.14),
+    ("one", True, False, 0.06),
+    ("several", False, False, 0.35),
+    ("several", True, False, 0.08),
+    ("one", False, True, 0.05),
+    ("several", True, True, 0.08),
 )
 
 
@@ -67,16 +68,19 @@ def first_prompts(rng: Rng, masks: Tensor, clicks: Tensor, side: int) -> Prompts
 
 
 def _with_several(rng: Rng, prompts: Prompts, masks: Tensor, side: int) -> Prompts:
-    """Further clicks: anywhere or, as people do it, far from those there are; and some beside."""
+    """Further clicks: anywhere or, as people do it, far from those there are, often at the very rim; and
+    some beside."""
     scale = side / masks.shape[-1]
     planes = [mask.numpy() > 0.5 for mask in masks]
-    spreads = rng.random() < 0.6
-    signs = np.r_[np.ones(rng.integers(0, 5)), np.zeros(rng.integers(0, 4) * (rng.random() < 0.6))]
+    spreads, place = rng.random() < 0.7, rim_pixel if rng.random() < 0.6 else any_pixel
+    signs = np.r_[np.ones(rng.integers(0, 5)), np.zeros(rng.integers(0, 4) * (rng.random() < 0.4))]
     for sign in signs.tolist():
         assert prompts.points is not None
         if sign and spreads:
             before = (prompts.points / scale - 0.5).numpy()
-            found = np.stack([_far_from(rng, p, given) for p, given in zip(planes, before, strict=True)])
+            found = np.stack(
+                [_far_from(rng, p, given, place) for p, given in zip(planes, before, strict=True)]
+            )
         else:
             found = np.stack([any_pixel(rng, plane if sign else _near(plane)) for plane in planes])
         # Where a thing fills the picture there is nothing beside it: another click on it instead.
@@ -85,9 +89,11 @@ def _with_several(rng: Rng, prompts: Prompts, masks: Tensor, side: int) -> Promp
     return prompts
 
 
-def _far_from(rng: Rng, mask: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """(x, y) of the farthest from given pixels (n, 2) of some places well inside a thing."""
-    places = np.stack([any_pixel(rng, mask) for _ in range(PLACES)])
+def _far_from(
+    rng: Rng, mask: np.ndarray, given: np.ndarray, place: Callable[[Rng, np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """(x, y) of the farthest from given pixels (n, 2) of some places on a thing."""
+    places = np.stack([place(rng, mask) for _ in range(PLACES)])
     away = np.linalg.norm(places[:, None] - given[None], axis=-1).min(1)
     return places[int(away.argmax())]
 

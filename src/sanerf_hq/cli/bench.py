@@ -33,7 +33,7 @@ class Bench:
     """Folder for runs and results."""
     preset: Literal["draft", "standard", "paper"] = "standard"
     """Settings of all stages."""
-    segmenter: SegmenterWords = "grabcut"
+    segmenter: SegmenterWords = "compact"
     clicks: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Prompt with the first N positive clicks of each object; 3 if neither this nor --box is given."""
     box: bool = False

@@ -60,7 +60,7 @@ class Segment:
     another segmentation."""
     add: bool = False
     """Put the objects beside those of the segmentation of that name, in one field with them."""
-    segmenter: SegmenterWords = "grabcut"
+    segmenter: SegmenterWords = "compact"
     preset: Literal["draft", "standard", "paper"] = "standard"
     """Size of the object field and how views are prompted; paper segments renders, as the paper does."""
     segment_on: Literal["photo", "render"] | None = None
