@@ -33,6 +33,7 @@ MOST_PIXELS = 2000  # of a mask, that these are chosen from
 HULL = 0.3  # room round the box of the user's points, in its sides: points lie inside the object
 HULL_LEAST = 0.1  # the same at each end, in its longest side
 VIEWS_A_WAVE = 10
+DOUBTFUL = 0.4  # median agreement of masks by clicks below which the box round these is tried
 LEAST_ANSWERED = 0.5  # of the prompt, below which a mask is no answer
 LEAST_KNOWN = 0.3  # of the largest guess: what a view must see of the object to be prompted in a wave
 POOR = 0.3  # weight below which a view is asked again
@@ -52,6 +53,7 @@ class Wavefront:
         self._labels: list[Tensor] = [torch.zeros(0, dtype=torch.int64) for _ in self._cameras]
         self._prompted: list[int] = []
         self._boxed = False
+        self._in_hull = False
         self._looked_at: set[int] = set()
         self._candidates: list[Candidate] = []
         self._settled: Settled | None = None
@@ -79,8 +81,6 @@ class Wavefront:
         )
         name = "" if marks.view is None else marks.view.name
         asked = [ViewPrompts(name, marks.xy, marks.labels, marks.box)]
-        if marks.box is None and self._config.choose:
-            asked += _in_hull(asked[0], marks.camera)
         row = -1 if number is None else number
         found = [_held_by(one, marks.box) for one in self._answers(row, embedding, asked, marks)]
         found = [one for one in found if one.answered >= LEAST_ANSWERED]
@@ -113,6 +113,7 @@ class Wavefront:
                 guess = self._guess(number) if self._boxed else None
                 self._look(number, guess, "projected")
                 told(len(self._looked_at), total)
+        self._doubt_clicks()
         while self._config.spread and (most is None or len(self._looked_at) < most):
             wave = self._next_wave()
             if not wave:
@@ -122,6 +123,23 @@ class Wavefront:
                 told(len(self._looked_at), total)
         if most is None:
             told(total, total)
+
+    def _doubt_clicks(self) -> None:
+        """Where masks by clicks alone contradict each other, ask with the box round the clicks as well.
+
+        Such a box is too small for an object that reaches beyond its clicks, so it is not given at first.
+        """
+        clicks = int((self._user.labels == 1).sum())
+        if self._boxed or self._in_hull or clicks < 2 or not self._config.choose:
+            return
+        before, alone = self._candidates, self._settle().agreement
+        if alone >= DOUBTFUL:
+            return
+        self._candidates, self._in_hull, self._settled = [], True, None
+        for number in sorted(self._looked_at):
+            self._look(number, None, "projected", settle=False)
+        if self._settle().agreement <= alone:
+            self._candidates, self._in_hull, self._settled = before, False, None
 
     def repeat(self, told: Told) -> None:
         for _ in range(self._config.rounds):
@@ -204,7 +222,8 @@ class Wavefront:
         """The user's points as a view sees them; with their box, where that is known to help."""
         positive = projected.points[projected.labels == 1]
         if self._config.choose:
-            return _in_hull(projected, camera) or [projected]
+            many = self._in_hull or len(positive) >= POINTS_A_BOX
+            return (_in_hull(projected, camera) if many else []) or [projected]
         if len(positive) >= POINTS_A_BOX or (not self._config.spread and len(positive) > 1):
             return [replace(projected, box=torch.cat([positive.amin(0), positive.amax(0)]))]
         return [projected]
