@@ -18,7 +18,7 @@ OBJECTS = ("mug", "ball", "monkey")
 class Demo:
     """See it work: train the scene that the package ships, cut three objects out of it, score them.
 
-    Needs no data, no download and no GPU: some minutes on a laptop. The segmenter is compact, asked with boxes.
+    Needs no data, no download and no GPU: some minutes on a laptop. The masks are by compact, from boxes.
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs/demo")
