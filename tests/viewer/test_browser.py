@@ -21,10 +21,10 @@ from support.chromium import Chromium, find_chromium, until
 from support.paths import PACKAGE
 
 PROGRAM = find_chromium()
-STEPS = 200  # blurred, and good enough for outlines
+STEPS = 600  # a little blurred; with fewer the mug has no surface that clicks could be projected from
 MUG, BOOKS = 3, 2
 MUG_PLACE, MUG_BOX = (187, 71), (171, 51, 204, 90)
-BOOKS_PLACE, BOTH_BOX = (187, 97), (150, 51, 226, 123)
+BOOKS_PLACE = (187, 97)
 Pixel = tuple[float, float]
 
 pytestmark = [
@@ -127,7 +127,6 @@ def test_an_object_is_clicked_saved_exported_and_found_again(
     until(lambda: session.viewpoint and session.viewpoint.is_at(view.camera, 3.0), 60, "the first view again")
     browser.press("Objects")
 
-    # A box round the mug and the books below it takes in both; a shift-click on the books gives them back.
     def shown() -> tuple[float, float]:
         """IoU of the overlay with the mug, and how much of the books it covers."""
         refined(session, browser)
@@ -136,25 +135,20 @@ def test_an_object_is_clicked_saved_exported_and_found_again(
         iou = float((overlay.bool() & mug).sum() / (overlay.bool() | mug).sum())
         return iou, share(overlay, truth, BOOKS)
 
-    browser.drag(dragged(at, BOTH_BOX), "ctrl")
-    until(lambda: len(session.state.current.parts[0].boxes) == 1, 30, "the box")
-    _, taken = shown()
-    browser.screenshot(tmp_path / "both.png")
-    browser.click(*at(BOOKS_PLACE), "shift")
-    until(lambda: len(session.state.current.parts[0].clicks) == 1, 30, "the shift-click")
-    _, left_over = shown()
-    browser.screenshot(tmp_path / "shift.png")
-    assert taken > 0.2 and left_over < taken
-    browser.key("z")
-    until(lambda: len(session.state.current.parts[0].clicks) == 0, 30, "the step back")
-    browser.key("z")
-    until(lambda: session.state.prompted == (), 30, "the second step back")
-
-    # A click on the mug, and a box that makes up for what it leaves in doubt.
+    # A click on the mug takes in some of the books below it; a shift-click on them gives them back.
     browser.click(*at(MUG_PLACE))
     until(lambda: len(session.state.current.parts[0].clicks) == 1, 30, "the click")
-    refined(session, browser)
+    _, taken = shown()
     browser.screenshot(tmp_path / "click.png")
+    browser.click(*at(BOOKS_PLACE), "shift")
+    until(lambda: len(session.state.current.parts[0].clicks) == 2, 30, "the second click")
+    _, left_over = shown()
+    browser.screenshot(tmp_path / "shift.png")
+    assert taken > 0 and left_over < taken
+    browser.key("z")
+    until(lambda: len(session.state.current.parts[0].clicks) == 1, 30, "the step back")
+
+    # With a box the overlay is the mug.
     browser.drag(dragged(at, MUG_BOX), "ctrl")
     until(lambda: len(session.state.current.parts[0].boxes) == 1, 30, "the box")
     iou, _ = shown()

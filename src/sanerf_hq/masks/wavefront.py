@@ -87,7 +87,7 @@ class Wavefront:
         if not found:
             return
         best = max(found, key=lambda one: one.answered * one.predicted)
-        if not len(marks.positive):  # points inside the mask stand for the box
+        if marks.box is not None:  # points inside the mask stand for the box in other views
             self._boxed = True
             xy = interior(best.mask).nonzero().flip(-1).float() + 0.5
             xy = xy[:: 1 + len(xy) // MOST_PIXELS]
