@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,14 @@ def session_of(app: App) -> Session:
     return session
 
 
+def at_rest(session: Session) -> None:
+    """Wait until the flight is over: a click while the camera still moves is a drag."""
+    before = None
+    while session.viewpoint != before or session.frame is None or not session.frame.is_final:
+        before = session.viewpoint
+        time.sleep(2)
+
+
 def on_page(browser: Chromium, session: Session, view: View, pixel: Pixel) -> Pixel:
     """Where a pixel of a view is on the page, while the page looks from there."""
     left, top, width, height = browser.canvas()
@@ -126,6 +135,7 @@ def test_an_object_is_clicked_saved_exported_and_found_again(
     browser.press("Fly there")
     until(lambda: session.viewpoint and session.viewpoint.is_at(view.camera, 3.0), 60, "the first view again")
     browser.press("Objects")
+    at_rest(session)
 
     def shown() -> tuple[float, float]:
         """IoU of the overlay with the mug, and how much of the books it covers."""
