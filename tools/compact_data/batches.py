@@ -188,17 +188,18 @@ def middle(region: np.ndarray) -> np.ndarray:
 def any_pixel(rng: Rng, region: np.ndarray) -> np.ndarray:
     """(x, y) of a pixel by lot, away from the outline where there is room."""
     inner = cv2.erode(region.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0)
-    rows, columns = np.nonzero(inner if inner.any() else region)
-    if not len(rows):
-        return np.array([region.shape[1] // 2, region.shape[0] // 2])
-    i = rng.integers(len(rows))
-    return np.array([columns[i], rows[i]])
+    return _by_lot(rng, inner > 0 if inner.any() else region)
 
 
 def rim_pixel(rng: Rng, region: np.ndarray) -> np.ndarray:
     """(x, y) of a pixel by lot of those along the region's outline."""
     inner = cv2.erode(region.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
-    rows, columns = np.nonzero(region & ~inner)
+    return _by_lot(rng, region & ~inner)
+
+
+def _by_lot(rng: Rng, region: np.ndarray) -> np.ndarray:
+    """(x, y) of one of the region's pixels; the picture's middle if it has none."""
+    rows, columns = np.nonzero(region)
     if not len(rows):
         return np.array([region.shape[1] // 2, region.shape[0] // 2])
     i = rng.integers(len(rows))

@@ -53,7 +53,7 @@ class Wavefront:
         self._labels: list[Tensor] = [torch.zeros(0, dtype=torch.int64) for _ in self._cameras]
         self._prompted: list[int] = []
         self._boxed = False
-        self._in_hull = False
+        self._hulled = self._doubted = False
         self._looked_at: set[int] = set()
         self._candidates: list[Candidate] = []
         self._settled: Settled | None = None
@@ -130,16 +130,20 @@ class Wavefront:
         Such a box is too small for an object that reaches beyond its clicks, so it is not given at first.
         """
         clicks = int((self._user.labels == 1).sum())
-        if self._boxed or self._in_hull or clicks < 2 or not self._config.choose:
+        if self._boxed or self._doubted or clicks < 2 or not self._config.choose:
             return
+        self._doubted = True
         before, alone = self._candidates, self._settle().agreement
         if alone >= DOUBTFUL:
             return
-        self._candidates, self._in_hull, self._settled = [], True, None
-        for number in sorted(self._looked_at):
+        again = sorted(self._looked_at.intersection(self._seeing()))
+        self._candidates = [one for one in before if one.number not in again]
+        self._hulled = True
+        for number in again:
             self._look(number, None, "projected", settle=False)
+        self._settled = None
         if self._settle().agreement <= alone:
-            self._candidates, self._in_hull, self._settled = before, False, None
+            self._candidates, self._hulled, self._settled = before, False, None
 
     def repeat(self, told: Told) -> None:
         for _ in range(self._config.rounds):
@@ -222,7 +226,7 @@ class Wavefront:
         """The user's points as a view sees them; with their box, where that is known to help."""
         positive = projected.points[projected.labels == 1]
         if self._config.choose:
-            many = self._in_hull or len(positive) >= POINTS_A_BOX
+            many = self._hulled or len(positive) >= POINTS_A_BOX
             return (_in_hull(projected, camera) if many else []) or [projected]
         if len(positive) >= POINTS_A_BOX or (not self._config.spread and len(positive) > 1):
             return [replace(projected, box=torch.cat([positive.amin(0), positive.amax(0)]))]
