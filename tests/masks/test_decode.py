@@ -121,6 +121,31 @@ def test_the_release_asks_for_most_of_the_points(field_: BallField):
     assert set(both.views) == {"images/3.png", "images/9.png"}, "no other view sees both sides"
 
 
+def on_ball(azimuth_of: int) -> tuple[float, float, float]:
+    """The point of the first ball that faces a camera of the ring."""
+    towards = torch.nn.functional.normalize(ball_camera(azimuth_of).center - CENTERS[0], dim=-1)
+    x, y, z = (CENTERS[0] + RADIUS * towards).tolist()
+    return x, y, z
+
+
+def test_a_3d_prompt_may_say_which_points_a_view_must_see(field_: BallField):
+    points = [on_ball(3), on_ball(9)]
+    release = DecodeConfig(visible="most", spread=False)
+
+    def views(least: int | None, crucial: tuple[int, ...]) -> set[str]:
+        prompt = SpacePrompt(points, least_visible=least, crucial=crucial)
+        return set(decode_masks(field_, ByColour(), prompt, config=release).views)
+
+    any_of_them, front, back = views(1, ()), views(1, (0,)), views(1, (1,))
+    assert front | back == any_of_them
+    assert "images/3.png" in front - back
+    assert "images/9.png" in back - front
+    with pytest.raises(InputError, match="no view came out"):
+        views(None, ())  # both: no view sees the front and the back
+    with pytest.raises(InputError, match="no view came out"):
+        views(1, (0, 1))
+
+
 def test_a_mask_that_leaks_is_left_out_and_its_view_unlabelled(field_: BallField):
     leaking = ByColour(leak_in=("images/4.png",))
     masks = decode_masks(field_, leaking, CLICK)

@@ -23,6 +23,7 @@ def test_prompts_are_read_back_as_they_were(tmp_path: Path):
     prompts: dict[str, list[Prompt]] = {
         "mug": [PointPrompt("07", [(3, 4), (5.5, 6)], [(1, 1)]), BoxPrompt("08", (1, 2, 30, 40))],
         "left box": [SpacePrompt([(0.5, 1, -2)], [(0, 0, 0)])],
+        "vase": [SpacePrompt([(0, 0, 1), (0, 1, 1)], least_visible=2, crucial=[1])],
     }
     assert read_prompts(file_of(tmp_path, {"objects": write_prompts(prompts)})) == prompts
 
@@ -63,6 +64,9 @@ def one(**prompt: object) -> object:
         (one(view="07", clicks=[[1, 2]]), "there is no 'clicks' in a prompt"),
         (one(view="07", positive3d=[[1, 2, 3]]), "write two prompts"),
         (one(negative3d=[[1, 2, 3]]), "no positive point"),
+        (one(positive3d=[[1, 2, 3]], least_visible=2), "least_visible is 2 of 1 points"),
+        (one(positive3d=[[1, 2, 3]], crucial=[1]), r"crucial has \[1\]"),
+        (one(positive3d=[[1, 2, 3]], crucial=["a"]), "crucial is no list of indices"),
         ([], "where a JSON object"),
     ],
 )

@@ -155,6 +155,9 @@ def test_the_package_carries_24_scenes_and_42_objects():
     table = next(item for scene in scenes for item in scene.objects if item.name == "table_whole")
     assert (len(table.positive), table.negative) == (3, ((-0.0071, 0.0681, -0.3355),))
     assert table.test_views[0] == "DSC07973"
+    assert (table.least_visible, table.crucial) == (3, (1,))
+    vases = next(item for scene in scenes for item in scene.objects if item.name == "table_with_vase")
+    assert (vases.least_visible, vases.crucial) == (4, (4,))
 
 
 def write_bonsai(root: Path, masks: bool = True) -> Path:

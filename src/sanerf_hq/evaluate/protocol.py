@@ -165,7 +165,7 @@ def prompt_of(target: SceneObject, clicks: int | None) -> PointPrompt | BoxPromp
         InputError: It has none.
     """
     if target.points:
-        return SpacePrompt(target.points, target.negative_points)
+        return SpacePrompt(target.points, target.negative_points, target.least_visible, target.crucial)
     if clicks is None:
         if target.box is None:
             raise InputError(f"object {target.name} has no box in scene.json; prompt with --clicks")

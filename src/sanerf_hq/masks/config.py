@@ -17,7 +17,8 @@ class DecodeConfig:
     """What the segmenter is shown at training views: the photo, or (as in the paper) the field's render."""
     visible: Literal["one", "most"] = "one"
     """Points that must be visible for a view to be prompted: one positive point; or, as in the authors'
-    release, floor(0.8 n) + 1 of all n."""
+    release, as many as a 3D prompt says, floor(0.8 n) + 1 of all n where it says nothing, and those that it
+    calls crucial."""
     spread: bool = True
     """Whether what is known of the object in 3D prompts views that see none of the user's points."""
     preview_views: int = 12

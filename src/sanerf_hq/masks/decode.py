@@ -18,7 +18,6 @@ from sanerf_hq.prompts import (
     SpacePrompt,
     lift,
     marks_of,
-    space_cloud,
     split_prompts,
 )
 from sanerf_hq.radiance import RadianceField, ViewSamples, load_view_samples
@@ -84,7 +83,7 @@ def begin_survey(
         wave.add_cloud(lift(field, marks))
         wave.add_marks(marks)
     for prompt in space:
-        wave.add_cloud(space_cloud(prompt))
+        wave.add_space(prompt)
     return wave
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sanerf_hq.geometry import Camera
@@ -23,7 +23,7 @@ from sanerf_hq.masks.interior import interior, representatives
 from sanerf_hq.masks.mask_set import Point, Segment
 from sanerf_hq.masks.pictures import Pictures
 from sanerf_hq.masks.survey import Polls, Settled, Told, as_points, spread_order
-from sanerf_hq.prompts import Cloud, Marks, Source, ViewPrompts, sightings
+from sanerf_hq.prompts import Cloud, Marks, Source, SpacePrompt, ViewPrompts, sightings, space_cloud
 from sanerf_hq.radiance import RadianceField
 from sanerf_hq.segmenters import Embedding
 
@@ -52,6 +52,8 @@ class Wavefront:
         self._xy: list[Tensor] = [torch.zeros(0, 2) for _ in self._cameras]
         self._labels: list[Tensor] = [torch.zeros(0, dtype=torch.int64) for _ in self._cameras]
         self._prompted: list[int] = []
+        self._least: int | None = None
+        self._blind: set[int] = set()
         self._boxed = False
         self._hulled = self._doubted = False
         self._looked_at: set[int] = set()
@@ -59,15 +61,21 @@ class Wavefront:
         self._settled: Settled | None = None
         self._low: tuple[int, int] | None = None
 
-    def add_cloud(self, cloud: Cloud) -> None:
-        """Take in points that the user vouches for."""
-        if not len(cloud):
-            return
+    def add_cloud(self, cloud: Cloud) -> Bool[Tensor, "views points"]:
+        """Take in points that the user vouches for; which views see them."""
         self._user = Cloud.join([self._user, cloud])
         seen = sightings(self._field, self._cameras, cloud.points)
         for number, (xy, visible) in enumerate(zip(seen.xy, seen.visible, strict=True)):
             self._xy[number] = torch.cat([self._xy[number], xy[visible]])
             self._labels[number] = torch.cat([self._labels[number], cloud.labels[visible]])
+        return seen.visible
+
+    def add_space(self, prompt: SpacePrompt) -> None:
+        """Take in points that the user gave in space, and what is demanded of views that see them."""
+        visible = self.add_cloud(space_cloud(prompt))
+        self._least = prompt.least_visible or self._least
+        lacking = ~visible[:, list(prompt.crucial)].all(1)
+        self._blind.update(lacking.nonzero()[:, 0].tolist())
 
     def add_marks(self, marks: Marks) -> None:
         """Decode the user's own prompt in its own picture."""
@@ -179,7 +187,8 @@ class Wavefront:
             few = 2 if self._config.choose and clicked > 1 else 1  # one of several clicks says little
             enough = int((labels == 1).sum()) >= few
             if self._config.visible == "most":
-                enough = len(labels) >= int(0.8 * len(self._user)) + 1
+                least = self._least or int(0.8 * len(self._user)) + 1
+                enough = len(labels) >= least and number not in self._blind
             if enough:
                 seeing.append(number)
         return seeing

@@ -2,8 +2,8 @@
 
 Of the form ``{"objects": [{"name": "mug", "prompts": [{"view": "07", "positive": [[212, 140]]}]}]}``. A
 prompt has a ``view`` with ``positive`` and ``negative`` clicks or a ``box``; or ``positive3d`` and
-``negative3d`` points in the scene's coordinates. One prompt may stand without the list, its box beside it, so
-that a scene's ``scene.json`` is a prompts file.
+``negative3d`` points in the scene's coordinates, with ``least_visible`` and ``crucial`` if there is need. One
+prompt may stand without the list, its box beside it, so that a scene's ``scene.json`` is a prompts file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from sanerf_hq.geometry import Camera
 from sanerf_hq.prompts.prompt import BoxPrompt, PointPrompt, Prompt, SpacePrompt
 from sanerf_hq.scene.fields import Fields, as_number, read_json_object
 
-KEYS = frozenset(["view", "positive", "negative", "box", "positive3d", "negative3d"])
+CLICKS, SPACE = (
+    ("view", "positive", "negative", "box"),
+    ("positive3d", "negative3d", "least_visible", "crucial"),
+)
+KEYS = frozenset([*CLICKS, *SPACE])
 
 
 def read_prompts(path: Path) -> dict[str, list[Prompt]]:
@@ -65,7 +69,7 @@ def _read(fields: Fields, whole: Fields) -> Prompt:
         if on3 or off3:
             if view is not None or on or off:
                 raise InputError("points in space stand with clicks; write two prompts")
-            return SpacePrompt(on3, off3)
+            return SpacePrompt(on3, off3, fields.integer("least_visible"), _crucial(fields))
         if view is None:
             raise InputError("view is missing; name the view that is clicked in")
         return PointPrompt(view, on, off) if box is None else BoxPrompt(view, box, on, off)
@@ -80,6 +84,15 @@ def _rows(fields: Fields, key: str, size: int) -> list[list[float]]:
             f"{key} is no list of points of {size} numbers; write [[{'x, y, z'[: 3 * size - 2]}], …]"
         )
     return [row for row in rows if row is not None]
+
+
+def _crucial(fields: Fields) -> list[int]:
+    found = [
+        one for one in fields.items("crucial") or [] if isinstance(one, int) and not isinstance(one, bool)
+    ]
+    if len(found) != len(fields.items("crucial") or []):
+        raise fields.error("crucial is no list of indices; write [0, 2]")
+    return found
 
 
 def _box(fields: Fields) -> tuple[float, float, float, float] | None:
@@ -112,6 +125,10 @@ def _in_camera(prompt: Prompt) -> bool:
 def _written(prompt: Prompt) -> dict[str, object]:
     on, off = ([list(point) for point in points] for points in (prompt.positive, prompt.negative))
     if isinstance(prompt, SpacePrompt):
-        return {"positive3d": on, "negative3d": off}
+        demands: dict[str, object] = (
+            {} if prompt.least_visible is None else {"least_visible": prompt.least_visible}
+        )
+        demands |= {"crucial": list(prompt.crucial)} if prompt.crucial else {}
+        return {"positive3d": on, "negative3d": off} | demands
     clicks: dict[str, object] = {"view": prompt.view, "positive": on, "negative": off}
     return clicks | ({"box": list(prompt.box)} if isinstance(prompt, BoxPrompt) else {})

@@ -76,16 +76,30 @@ class SpacePrompt:
     Attributes:
         positive: Points on the object's surface, at least one.
         negative: Points on what is not meant.
+        least_visible: Points, of either kind, that a view must see to be prompted under the rule of the
+            authors' release (``DecodeConfig.visible`` "most"); None: floor(0.8 n) + 1 of all n.
+        crucial: Indices of positive points that it must all see under that rule.
     """
 
     positive: Sequence[Point]
     negative: Sequence[Point] = ()
+    least_visible: int | None = None
+    crucial: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "positive", _tuples(self.positive, 3, "a 3D point"))
         object.__setattr__(self, "negative", _tuples(self.negative, 3, "a 3D point"))
+        object.__setattr__(self, "crucial", tuple(self.crucial))
         if not self.positive:
             raise InputError("a 3D prompt has no positive point; give at least one")
+        total = len(self.positive) + len(self.negative)
+        if self.least_visible is not None and not 1 <= self.least_visible <= total:
+            raise InputError(f"least_visible is {self.least_visible} of {total} points; give 1 to {total}")
+        if not all(0 <= index < len(self.positive) for index in self.crucial):
+            last = len(self.positive) - 1
+            raise InputError(
+                f"crucial has {list(self.crucial)}; give indices of positive points, 0 to {last}"
+            )
 
 
 Prompt = PointPrompt | BoxPrompt | SpacePrompt

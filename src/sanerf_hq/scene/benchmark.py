@@ -3,8 +3,8 @@
 The lists (``benchmark_lists.json``) are the authors': https://github.com/lyclyc52/Segment-Anything-NeRF at
 commit a1a5c40, Apache-2.0. A scene is known by its folder's name. Its photos come from the data sets'
 publishers and its masks from the authors: ``SCENE/OBJECT/VIEW_mask.png``, above 128 is the object, for the
-object's own test views. Each view that is tested on for any object is held out of all training. How many
-points must be visible for a view to be prompted is the preset's rule, not the lists' own thresholds.
+object's own test views. Each view that is tested on for any object is held out of all training. The lists'
+thresholds of visible points are kept to where the authors' rule is chosen, as ``paper`` does.
 """
 
 from __future__ import annotations
@@ -35,12 +35,16 @@ class BenchmarkObject:
         test_views: Stems of the photos that it is scored in.
         positive: Points on it, in the list's frame.
         negative: Points beside it.
+        least_visible: Points that a view must see to be prompted; None: floor(0.8 n) + 1 of all n.
+        crucial: Indices of ``positive`` that it must see in any case.
     """
 
     name: str
     test_views: tuple[str, ...]
     positive: tuple[Point, ...]
     negative: tuple[Point, ...]
+    least_visible: int | None
+    crucial: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,18 @@ def with_benchmark(scene: Scene, listed: BenchmarkScene) -> Scene:
     for number, item in enumerate(listed.objects, 1):
         points = points_to_scene(listed.dataset, cameras, [*item.positive, *item.negative], listed.where)
         positive, negative = points[: len(item.positive)], points[len(item.positive) :]
-        objects.append(SceneObject(number, item.name, "", (), points=positive, negative_points=negative))
+        objects.append(
+            SceneObject(
+                number,
+                item.name,
+                "",
+                (),
+                points=positive,
+                negative_points=negative,
+                least_visible=item.least_visible,
+                crucial=item.crucial,
+            )
+        )
         for stem in item.test_views:
             path = listed.mask(item, stem)
             if path.is_file():
@@ -150,11 +165,15 @@ def _object(fields: Fields, name: str) -> BenchmarkObject:
     prompts = _needed(fields, "prompts")
     points = [_point(entry) for entry in prompts.items("points") or []]
     negative = set(prompts.items("negative") or [])
+    positive: list[object] = [index for index in range(len(points)) if index not in negative]
+    least = prompts.integer("valid_threshold")
     return BenchmarkObject(
         name,
         tuple(str(stem) for stem in fields.items("test_views") or []),
-        tuple(point for index, point in enumerate(points) if index not in negative),
+        tuple(point for index, point in enumerate(points) if index in positive),
         tuple(point for index, point in enumerate(points) if index in negative),
+        None if least == -1 else least,
+        tuple(positive.index(index) for index in prompts.items("crucial") or []),
     )
 
 

@@ -74,6 +74,9 @@ class SceneObject:
         box: x0, y0, x1, y1 in pixels, the last two exclusive; None if not given.
         points: Points on its surface, in the scene's own coordinates.
         negative_points: Points beside it.
+        least_visible: Of all points in space, those that a view must see to be prompted by the authors' rule;
+            None: floor(0.8 n) + 1 of all n.
+        crucial: Indices of ``points`` that it must all see by that rule.
     """
 
     id: int
@@ -84,6 +87,8 @@ class SceneObject:
     box: tuple[int, int, int, int] | None = None
     points: tuple[tuple[float, float, float], ...] = ()
     negative_points: tuple[tuple[float, float, float], ...] = ()
+    least_visible: int | None = None
+    crucial: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
