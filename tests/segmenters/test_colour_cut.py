@@ -40,8 +40,27 @@ def test_a_mask_that_is_off_settles_on_the_disc():
     )
     assert before < 0.85
     assert iou(found.mask_logits[0] > 0, truth) > 0.96
-    assert torch.equal(found.iou_predictions, torch.tensor([0.9]))
     assert torch.equal(found.low_res_logits, torch.zeros(1, 8, 8))
+
+
+def test_the_predicted_iou_is_the_expected_one_and_decides_the_order():
+    truth = disc(120, 160, 80, 60, 30) > 0
+    sharp, doubtful = torch.where(truth, 20.0, -20.0), torch.where(truth, 1.0, -1.0)
+    masks = Masks(
+        torch.stack([doubtful, sharp]),
+        torch.tensor([0.9, 0.2]),
+        torch.arange(2.0)[:, None, None].expand(2, 8, 8),
+    )
+    click = DecoderPrompt(torch.tensor([[80.0, 60.0]]), torch.ones(1).long())
+    found = settled(photo_of(truth), masks, click)
+    assert found.low_res_logits[:, 0, 0].tolist() == [1, 0]
+    assert found.iou_predictions[0] == pytest.approx(iou(found.mask_logits[0] > 0, truth), abs=1e-4)
+    mask = found.mask_logits[1] > 0
+    chance = doubtful.sigmoid()
+    both = float((chance * mask).sum())
+    assert both / (float((chance + mask).sum()) - both) == pytest.approx(
+        float(found.iou_predictions[1]), abs=1e-4
+    )
 
 
 def test_it_finds_nothing_far_from_the_mask():

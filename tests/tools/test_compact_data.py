@@ -98,7 +98,7 @@ def test_further_clicks_are_in_errors(folder: Path):
 def test_boxes_are_tight():
     mask = torch.zeros(1, 32, 32)
     mask[0, 4:9, 10:20] = 1
-    assert boxes_of(None, mask, 64).tolist() == [[20, 8, 40, 18]]
+    assert boxes_of(mask, 64).tolist() == [[20, 8, 40, 18]]
 
 
 def test_losses_of_right_and_wrong_answers():

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from compact_data.batches import Rng, any_pixel, middle, rim_pixel
 
+LOOSE = 0.4  # share of the boxes with clicks that are too large
 PLACES = 6  # that a click far from the others is chosen from
 KINDS = (  # clicks, whether there is a box, a rough mask; how often
     ("one", False, False, 0.24),
@@ -64,7 +65,10 @@ def first_prompts(rng: Rng, masks: Tensor, clicks: Tensor, side: int) -> Prompts
         prompts = _with_several(rng, prompts, masks, side)
     if with_mask:
         prompts = replace(prompts, masks=_rough(rng, masks))
-    return replace(prompts, boxes=boxes_of(rng, masks, side)) if with_box else prompts
+    if not with_box:
+        return prompts
+    loose = how_many != "none" and rng.random() < LOOSE
+    return replace(prompts, boxes=_drawn(rng, boxes_of(masks, side), side, loose))
 
 
 def _with_several(rng: Rng, prompts: Prompts, masks: Tensor, side: int) -> Prompts:
@@ -135,20 +139,24 @@ def _half(rng: Rng, plane: np.ndarray) -> np.ndarray:
     return ((columns - x) * np.cos(angle) + (rows - y) * np.sin(angle) > 0).astype(plane.dtype)
 
 
-def boxes_of(rng: Rng | None, masks: Tensor, side: int) -> Tensor:
-    """Bounding boxes (n, 4), off by up to a tenth of their sides if there is chance."""
+def boxes_of(masks: Tensor, side: int) -> Tensor:
+    """Bounding boxes (n, 4)."""
     scale = side / masks.shape[-1]
     boxes = []
     for mask in masks.numpy() > 0.5:
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if not len(rows):
             rows = columns = np.array([0])
-        box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], float)
-        if rng is not None:
-            extent = np.tile(box[2:] - box[:2], 2)
-            box += np.clip(rng.normal(0, 0.04, 4), -0.1, 0.1) * extent
-        boxes.append(np.clip(box * scale, 0, side))
-    return torch.from_numpy(np.stack(boxes)).float()
+        boxes.append([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+    return (torch.tensor(boxes) * scale).clamp(0, side).float()
+
+
+def _drawn(rng: Rng, boxes: Tensor, side: int, loose: bool) -> Tensor:
+    """Boxes as people draw them, sides a little off; or too large, as carried over from another view."""
+    extent = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
+    off = rng.normal(0, 0.15 if loose else 0.04, boxes.shape)
+    off = np.abs(off).clip(0, 0.5) * (-1, -1, 1, 1) if loose else off.clip(-0.1, 0.1)
+    return (boxes + torch.from_numpy(off).float() * extent).clamp(0, side)
 
 
 def next_clicks(

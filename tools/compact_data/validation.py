@@ -60,7 +60,7 @@ def validate(model: CompactModel, pictures: Pictures, per_image: int = 3) -> dic
             predicted.extend(answer.ious[:, 0].tolist())
             true.extend(each[:, 0].tolist())
             logits = answer.logits[:, 0]
-        answer = ask(model, features, Prompts(boxes=boxes_of(None, masks, side)))
+        answer = ask(model, features, Prompts(boxes=boxes_of(masks, side)))
         note("box", overlap(answer.logits[:, :1], masks[:, None], inside)[:, 0])
     means = {name: float(np.mean(values)) for name, values in sorted(scores.items())}
     ranks = [np.argsort(np.argsort(values)) for values in (predicted, true)]

@@ -11,6 +11,8 @@ from sanerf_hq.segmenters.trimap import LIKELY, SURELY, UNLIKELY, Bools, Labels
 
 LONGEST_SIDE = 512
 COLOURS = 5  # components of each of OpenCV's colour models
+STRIDE = 3  # colours are first clustered at one pixel in so many rows and columns ...
+FEW = 100  # ... if that leaves so many of the object and beside it
 ISLAND = 0.05  # parts smaller than this share of the largest are dropped, unless clicked
 SATURATION = 8.0  # signed distances in pixels go up to this
 
@@ -45,8 +47,13 @@ def cut(photo: np.ndarray, labels: Labels, where: tuple[slice, slice], rounds: i
         return mask
     bgr = np.ascontiguousarray(photo[where][..., ::-1])
     models = np.zeros((1, 13 * COLOURS)), np.zeros((1, 13 * COLOURS))
+    some = np.ascontiguousarray(state[::STRIDE, ::STRIDE])
+    ours = int(((some == SURELY) | (some == LIKELY)).sum())
+    stride = STRIDE if min(ours, some.size - ours) >= FEW else 1
     cv2.setRNGSeed(0)  # this thread's: the colours are clustered by lot
-    cv2.grabCut(bgr, state, (0, 0, 1, 1), *models, rounds, cv2.GC_INIT_WITH_MASK)
+    first = np.ascontiguousarray(bgr[::stride, ::stride]), state[::stride, ::stride].copy()
+    cv2.grabCut(*first, (0, 0, 1, 1), *models, 0, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(bgr, state, (0, 0, 1, 1), *models, rounds, cv2.GC_EVAL)
     found = (state == SURELY) | (state == LIKELY)
     mask[where] = _without_islands(found, labels[where] == SURELY)
     return mask

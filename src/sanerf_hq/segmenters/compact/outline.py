@@ -7,8 +7,6 @@ round of GrabCut in a band along its outline, at the photo's own detail, decides
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -23,11 +21,14 @@ BAND = 0.1  # half the width of the band in which colours decide, in extents of 
 BAND_IN_BOX = 0.15  # the same where a box keeps it from leaking
 SURE = 6.0  # logits beyond this stand
 SURROUNDINGS = 0.25  # how far round the band the background is learnt from, in its extents
-LONGEST = 300  # pixels: longer windows are cut at less detail
+LONGEST = 240  # pixels: longer windows are cut at less detail
 
 
 def settled(photo: UInt8[Tensor, "rows columns 3"], masks: Masks, prompt: DecoderPrompt) -> Masks:
-    """The same candidates with outlines where colours change; low-resolution logits stay as they are.
+    """The same candidates with outlines where colours change, the best first; low-resolution logits stay.
+
+    The predicted IoU is the one to expect of a settled mask m if the decoder's probabilities p are right,
+    Σ p m / Σ (p + m - p m): the model's own guess knows nothing of how outlines were moved.
 
     Args:
         photo: A thumbnail of the photo the masks are of.
@@ -35,11 +36,16 @@ def settled(photo: UInt8[Tensor, "rows columns 3"], masks: Masks, prompt: Decode
         prompt: Its clicks are kept to, and nothing leaves its box.
     """
     small = photo.cpu().numpy()
-    logits = [_settled(small, candidate, prompt) for candidate in masks.mask_logits]
-    return replace(masks, mask_logits=torch.stack(logits))
+    pairs = zip(masks.mask_logits, masks.iou_predictions.tolist(), strict=True)
+    logits, ious = zip(*[_settled(small, one, iou, prompt) for one, iou in pairs], strict=True)
+    order = torch.tensor(ious).argsort(descending=True, stable=True)
+    return Masks(torch.stack(logits)[order], torch.tensor(ious)[order], masks.low_res_logits[order])
 
 
-def _settled(photo: np.ndarray, logits: Float[Tensor, "h w"], prompt: DecoderPrompt) -> Float[Tensor, "h w"]:
+def _settled(
+    photo: np.ndarray, logits: Float[Tensor, "h w"], iou: float, prompt: DecoderPrompt
+) -> tuple[Float[Tensor, "h w"], float]:
+    """A mask's logits and IoU after it was settled; as they were where there is nothing to settle."""
     import cv2
 
     height, width = logits.shape
@@ -49,13 +55,19 @@ def _settled(photo: np.ndarray, logits: Float[Tensor, "h w"], prompt: DecoderPro
         photo = cv2.resize(photo, (columns, rows), interpolation=cv2.INTER_AREA)
     guess = resized(logits.numpy(), rows, columns)
     if not (guess > 0).any():
-        return logits
+        return logits, iou
     band = BAND if prompt.box is None else BAND_IN_BOX
     labels = along_outline(guess, band, SURE, prompt, (columns / width, rows / height))
     mask = cut(photo, labels, window(labels, SURROUNDINGS), 1)
     if not mask.any():
-        return logits
-    return torch.from_numpy(resized(signed_distance(mask), height, width))
+        return logits, iou
+    return torch.from_numpy(resized(signed_distance(mask), height, width)), _expected_iou(guess, mask)
+
+
+def _expected_iou(logits: np.ndarray, mask: Bools) -> float:
+    chance = 1 / (1 + np.exp(-logits.clip(-30, 30)))
+    both = float(chance[mask].sum())
+    return both / (float(chance.sum()) + int(mask.sum()) - both)
 
 
 def _scale(mask: Bools, per_pixel: float) -> float:
