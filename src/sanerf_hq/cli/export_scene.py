@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from sanerf_hq.cli.options import SceneWords
 from sanerf_hq.errors import InputError
-
-if TYPE_CHECKING:
-    from sanerf_hq.radiance import RadianceField
-    from sanerf_hq.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -22,7 +18,8 @@ class ExportScene:
 
     Writes a new folder with the photos in images/ and transforms.json (nerfstudio), sparse/0 (colmap) or
     poses_bounds.npy (llff), in the scene's own coordinates. colmap and llff have no place for a split:
-    test_views.txt lists the test views, for --split list:FILE.
+    test_views.txt lists the test views, for --split list:FILE. A run also gives points on the surfaces
+    that its field found, which splats are trained from (nerfstudio, colmap).
 
     Example: sanerf export-scene runs/cape --format colmap --out cape-colmap
     """
@@ -41,17 +38,18 @@ class ExportScene:
         """Open, write, say where."""
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.export.scene_formats import export_scene
+        from sanerf_hq.radiance import load_radiance_field
         from sanerf_hq.runs.manifest import MANIFEST_FILE
         from sanerf_hq.scene import load_scene
 
-        is_run = (self.source / MANIFEST_FILE).is_file()
-        if is_run and self.scene != SceneWords():
-            raise InputError(
-                f"{self.source} is a run, which remembers how its scene is read; leave --scene.* out"
-            )
         field = None
-        if is_run:
-            scene, field = self._of_run()
+        if (self.source / MANIFEST_FILE).is_file():
+            if self.scene != SceneWords():
+                raise InputError(
+                    f"{self.source} is a run, which remembers how its scene is read; leave --scene.* out"
+                )
+            field = load_radiance_field(self.source)
+            scene = field.at_home().scene
         else:
             scene = load_scene(self.source, self.scene.options())
         with ConsoleProgress() as progress:
@@ -61,18 +59,3 @@ class ExportScene:
         n_test = len(scene.test_views)
         print(f"{len(scene.views)} views, {n_test} of them for testing: {self.out}")
         return 0
-
-    def _of_run(self) -> tuple[Scene, RadianceField | None]:
-        """The scene that a run was made of, and for LLFF its field."""
-        if self.format == "llff":
-            from sanerf_hq.radiance import load_radiance_field
-
-            field = load_radiance_field(self.source)
-            return field.at_home().scene, field
-        from sanerf_hq.runs import Run
-        from sanerf_hq.scene import SceneOptions, fingerprint, load_scene
-
-        run = Run.open(self.source)
-        scene = load_scene(run.scene_path, SceneOptions.from_words(run.scene_options))
-        run.check_scene(fingerprint(scene))
-        return scene, None

@@ -13,6 +13,7 @@ from PIL import Image
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export.scene_formats import SceneFormat, export_scene
+from sanerf_hq.export.scene_formats.sparse_points import sparse_points
 from sanerf_hq.export.scene_formats.straighten import departure, is_straight, straight_camera
 from sanerf_hq.geometry import Camera, Distortion, look_at
 from sanerf_hq.scene import Scene, SceneOptions, View, load_scene, read_image, read_mask
@@ -94,6 +95,35 @@ def test_colmap_itself_reads_what_is_written(tmp_path: Path):
         front = seen.depth > 0.5
         assert front.any()
         assert (xy - seen.xy)[front].norm(dim=1).max() < 0.05
+
+
+def test_a_field_gives_points_on_its_surfaces(tmp_path: Path):
+    """COLMAP and trimesh read the same points and colours; all lie on a ball or the shell."""
+    pycolmap = pytest.importorskip("pycolmap", reason="needs the extra sfm")
+    trimesh = pytest.importorskip("trimesh")
+    field = ball_field(tmp_path)
+    scene = field.at_home().scene
+    cloud = sparse_points(field, 500)
+    assert cloud.positions.shape == (500, 3)
+    away = np.linalg.norm(cloud.positions[:, None] - CENTERS.double().numpy(), axis=-1) - RADIUS
+    off = np.minimum(np.abs(away).min(1), np.abs(np.linalg.norm(cloud.positions, axis=-1) - SHELL))
+    assert off.max() < 0.02 * SHELL
+    assert len(np.unique(cloud.positions.round(4), axis=0)) > 450, "spread over the scene"
+    assert np.array_equal(cloud.positions, sparse_points(field, 500).positions)
+
+    export_scene(scene, tmp_path / "colmap", "colmap", field=field)
+    found = pycolmap.Reconstruction(str(tmp_path / "colmap/sparse/0"))
+    everything = sparse_points(field)
+    assert found.num_points3D() == len(everything.positions)
+    rows = [found.points3D[number] for number in range(1, found.num_points3D() + 1)]
+    assert np.array_equal(np.stack([row.xyz for row in rows]), everything.positions)
+    assert np.array_equal(np.stack([row.color for row in rows]), everything.colours)
+
+    export_scene(scene, tmp_path / "nerfstudio", "nerfstudio", field=field)
+    name = json.loads((tmp_path / "nerfstudio/transforms.json").read_text())["ply_file_path"]
+    read = trimesh.load(tmp_path / "nerfstudio" / name)
+    assert np.allclose(read.vertices, everything.positions, atol=1e-5)
+    assert np.array_equal(read.colors[:, :3], everything.colours)
 
 
 def test_llff_round_trip_with_its_own_bounds(tmp_path: Path):

@@ -1,4 +1,6 @@
-"""COLMAP: ``sparse/0`` in its binary format (https://colmap.github.io/format.html), without points.
+"""COLMAP: ``sparse/0`` in its binary format (https://colmap.github.io/format.html).
+
+Points have no tracks: they say where surfaces are, not which key points show them.
 
 A camera is PINHOLE where nothing bends, OPENCV with k1, k2, p1, p2, and FULL_OPENCV with k3.
 """
@@ -9,22 +11,29 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.export.scene_formats.photos import Photo
+from sanerf_hq.export.scene_formats.sparse_points import SparsePoints
 from sanerf_hq.geometry import Camera
 from sanerf_hq.runs import write_bytes
 from sanerf_hq.scene.colmap_model import MODELS, ColmapCamera, ColmapImage
 from sanerf_hq.scene.quaternions import quaternions_of
 
+POINT = np.dtype(
+    [("id", "<u8"), ("xyz", "<f8", 3), ("rgb", "u1", 3), ("error", "<f8"), ("track_length", "<u8")]
+)
 NUMBERS = {name: number for number, (name, _) in MODELS.items()}
 
 
-def write_colmap(photos: Sequence[Photo], folder: Path) -> None:
+def write_colmap(photos: Sequence[Photo], points: SparsePoints | None, folder: Path) -> None:
     """Write a sparse model of the photos, images in their order, cameras shared where they are alike.
+
+    Without points its ``points3D.bin`` has none.
 
     Raises:
         InputError: A camera bends with r⁸, which no model of COLMAP's does.
@@ -51,7 +60,7 @@ def write_colmap(photos: Sequence[Photo], folder: Path) -> None:
     target = folder / "sparse" / "0"
     write_bytes(target / "cameras.bin", _cameras(list(cameras.values())))
     write_bytes(target / "images.bin", _images(images))
-    write_bytes(target / "points3D.bin", struct.pack("<Q", 0))
+    write_bytes(target / "points3D.bin", _points(points))
 
 
 def _model(camera: Camera, name: str) -> tuple[str, tuple[float, ...]]:
@@ -82,3 +91,11 @@ def _images(images: Sequence[ColmapImage]) -> bytes:
         parts.append(struct.pack("<I7dI", image.id, *image.quaternion, *image.translation, image.camera_id))
         parts.append(image.name.encode() + b"\0" + struct.pack("<Q", 0))
     return b"".join(parts)
+
+
+def _points(points: SparsePoints | None) -> bytes:
+    rows = np.zeros(0 if points is None else len(points.positions), POINT)
+    if points is not None:
+        rows["id"] = np.arange(1, len(rows) + 1)
+        rows["xyz"], rows["rgb"] = points.positions, points.colours
+    return struct.pack("<Q", len(rows)) + rows.tobytes()

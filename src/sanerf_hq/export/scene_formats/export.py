@@ -11,6 +11,7 @@ from sanerf_hq.export.scene_formats.colmap import write_colmap
 from sanerf_hq.export.scene_formats.llff import check_plain, write_llff
 from sanerf_hq.export.scene_formats.nerfstudio import write_nerfstudio
 from sanerf_hq.export.scene_formats.photos import Photo, flat_names, nested_names, put_photo
+from sanerf_hq.export.scene_formats.sparse_points import sparse_points
 from sanerf_hq.export.scene_formats.straighten import straight_camera
 from sanerf_hq.radiance import RadianceField
 from sanerf_hq.runs import Progress, ProgressCallback, quiet, write_text
@@ -39,8 +40,9 @@ def export_scene(
         out: A new folder.
         format: ``nerfstudio`` (transforms.json), ``colmap`` (sparse/0) or ``llff`` (poses_bounds.npy).
         undistort: Straighten photos and cameras: no distortion, one focal length, a centred principal point.
-        field: A field at home in this scene, in which LLFF's near and far depths are measured; without
-            it they are what the scene's files say, else a guess.
+        field: A field at home in this scene. With it, nerfstudio's and COLMAP's formats get sparse points,
+            which splats are trained from, and LLFF's near and far depths are measured; without it there
+            are no points, and depths are what the scene's files say, else a guess.
         progress: Told after each photo; may raise Cancelled.
 
     Raises:
@@ -60,13 +62,14 @@ def export_scene(
         for done, photo in enumerate(photos, 1):
             put_photo(photo, folder, with_masks)
             progress(Progress(STAGE, done, len(photos)))
-        if format == "nerfstudio":
-            write_nerfstudio(photos, folder)
-            return
-        if format == "colmap":
-            write_colmap(photos, folder)
-        else:
+        if format == "llff":
             write_llff(photos, depth_bounds(views, field), folder)
+        else:
+            points = None if field is None else sparse_points(field, progress=progress)
+            if format == "nerfstudio":
+                write_nerfstudio(photos, points, folder)
+                return
+            write_colmap(photos, points, folder)
         test_names = [photo.name for photo in photos if photo.view.split == "test"]
         if test_names:
             write_text(folder / TEST_LIST, "".join(f"{name}\n" for name in test_names))

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from sanerf_hq.export.scene_formats.photos import Photo, mask_name
+from sanerf_hq.export.scene_formats.sparse_points import NAME, SparsePoints
 from sanerf_hq.geometry import Camera, opengl_to_opencv
-from sanerf_hq.runs import write_json
+from sanerf_hq.runs import write_bytes, write_json
 from sanerf_hq.scene.image_folders import ORIGINALS
 from sanerf_hq.scene.intrinsics import DISTORTION_KEYS
 
 
-def write_nerfstudio(photos: Sequence[Photo], folder: Path) -> None:
-    """Write the cameras of photos that lie in ``images``.
+def write_nerfstudio(photos: Sequence[Photo], points: SparsePoints | None, folder: Path) -> None:
+    """Write the cameras of photos that lie in ``images``, and points as ``sparse_points.ply`` beside.
 
     Intrinsics that all share stand at the top. Test views are both nerfstudio's ``val_filenames`` and its
     ``test_filenames``.
@@ -39,6 +40,9 @@ def write_nerfstudio(photos: Sequence[Photo], folder: Path) -> None:
         split: [f"{ORIGINALS}/{photo.name}" for photo in photos if photo.view.split == split]
         for split in ("train", "test")
     }
+    if points is not None:
+        content["ply_file_path"] = f"{NAME}.ply"
+        write_bytes(folder / f"{NAME}.ply", points.ply())
     content["train_filenames"] = names["train"]
     content["val_filenames"] = content["test_filenames"] = names["test"]
     content["frames"] = frames
