@@ -74,6 +74,9 @@ class Growing:
     def embed(self, image: torch.Tensor, view: str = "") -> Embedding:
         return Embedding({}, 40, 60)
 
+    def mask_prompt(self, embedding: Embedding, logits: torch.Tensor) -> torch.Tensor:
+        return logits
+
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
         answers = []
         for prompt in prompts:

@@ -38,6 +38,9 @@ class Counting:
         values = image.float().mean(-1) * self._scale + 1 / 3
         return Embedding({"values": values, "image": image}, height, width, view)
 
+    def mask_prompt(self, embedding: Embedding, logits: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("a cache does not decode")
+
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
         raise AssertionError("a cache does not decode")
 

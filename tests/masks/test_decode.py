@@ -43,6 +43,9 @@ class ByColour:
     def embed(self, image: Tensor, view: str = "") -> Embedding:
         return Embedding({"image": image}, image.shape[0], image.shape[1], view)
 
+    def mask_prompt(self, embedding: Embedding, logits: Tensor) -> Tensor:
+        return logits
+
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
         self.asked.append(embedding.view)
         found = []

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from sanerf_hq.segmenters.letterbox import Letterbox
+from sanerf_hq.segmenters.stretched import Stretched
 from support.tiny_models import photo
 
 
@@ -47,3 +48,26 @@ def test_a_ramp_over_the_square_comes_back_as_a_ramp_over_the_photo():
     rows = (torch.arange(20) + 0.5) / 40
     torch.testing.assert_close(back[0, 10, 2:-2], columns[2:-2], atol=1e-3, rtol=0)
     torch.testing.assert_close(back[1, 2:-2, 20], rows[2:-2], atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(90, 120), (120, 90), (60, 60)])
+@pytest.mark.parametrize("place", [Letterbox, Stretched])
+def test_a_mask_prompt_comes_back_to_where_it_was(size: tuple[int, int], place: type[Letterbox | Stretched]):
+    height, width = size
+    at = place(256, height, width)
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    logits = 20 - torch.hypot(x - 0.6 * width, y - 0.4 * height)  # a disc, off the middle
+    low = at.to_low_res(logits, 64)
+    assert low.shape == (64, 64)
+    back = at.to_photo(low[None])[0] > 0
+    both, either = (back & (logits > 0)).sum(), (back | (logits > 0)).sum()
+    assert float(both / either) > 0.95
+    coarse = torch.nn.functional.avg_pool2d(logits[None], 10)[0]  # of any resolution
+    found = at.to_photo(at.to_low_res(coarse, 64)[None])[0] > 0
+    assert float((found & (logits > 0)).sum() / (found | (logits > 0)).sum()) > 0.85
+
+
+def test_padding_of_a_mask_prompt_is_surely_beside():
+    low = Letterbox(256, 90, 120).to_low_res(torch.full((9, 12), 5.0), 64)
+    assert (low[:48] == 5).all()
+    assert (low[48:] == -5).all()

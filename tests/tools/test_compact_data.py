@@ -76,8 +76,10 @@ def test_prompts_lie_where_they_say(folder: Path):
             assert prompts.boxes is not None
             continue
         cells = (prompts.points / 2).long().clamp(0, 31)
-        for mask, xy, labels in zip(batch.masks, cells, prompts.labels, strict=True):
-            assert [bool(mask[y, x]) for x, y in xy[1:].tolist()] == (labels[1:] == 1).tolist()
+        near = torch.nn.functional.max_pool2d(batch.masks[:, None], 7, 1, 3)[:, 0]  # clicks may miss by three
+        for mask, around, xy, labels in zip(batch.masks, near, cells, prompts.labels, strict=True):
+            for (x, y), label in zip(xy[1:].tolist(), labels[1:].tolist(), strict=True):
+                assert around[y, x] if label else not mask[y, x]
 
 
 def test_further_clicks_are_in_errors(folder: Path):

@@ -13,14 +13,15 @@ from torch import Tensor
 from compact_data.batches import Rng, any_pixel, middle, rim_pixel
 
 LOOSE = 0.4  # share of the boxes with clicks that are too large
-PLACES = 6  # that a click far from the others is chosen from
+MISSES = 0.3  # share of far clicks that are off by a pixel of the masks or two, as projected ones are
+PLACES = 10  # that a click far from the others is chosen from
 KINDS = (  # clicks, whether there is a box, a rough mask; how often
-    ("one", False, False, 0.24),
-    ("none", True, False, 0.14),
-    ("one", True, False, 0.06),
-    ("several", False, False, 0.35),
-    ("several", True, False, 0.08),
-    ("one", False, True, 0.05),
+    ("one", False, False, 0.20),
+    ("none", True, False, 0.13),
+    ("one", True, False, 0.05),
+    ("several", False, False, 0.41),
+    ("several", True, False, 0.09),
+    ("one", False, True, 0.04),
     ("several", True, True, 0.08),
 )
 
@@ -76,7 +77,7 @@ def _with_several(rng: Rng, prompts: Prompts, masks: Tensor, side: int) -> Promp
     some beside."""
     scale = side / masks.shape[-1]
     planes = [mask.numpy() > 0.5 for mask in masks]
-    spreads, place = rng.random() < 0.7, rim_pixel if rng.random() < 0.6 else any_pixel
+    spreads, place = rng.random() < 0.7, rim_pixel if rng.random() < 0.75 else any_pixel
     signs = np.r_[np.ones(rng.integers(0, 5)), np.zeros(rng.integers(0, 4) * (rng.random() < 0.4))]
     for sign in signs.tolist():
         assert prompts.points is not None
@@ -89,7 +90,11 @@ def _with_several(rng: Rng, prompts: Prompts, masks: Tensor, side: int) -> Promp
             found = np.stack([any_pixel(rng, plane if sign else _near(plane)) for plane in planes])
         # Where a thing fills the picture there is nothing beside it: another click on it instead.
         is_on = torch.tensor([bool(plane[y, x]) for plane, (x, y) in zip(planes, found, strict=True)])
-        prompts = prompts.with_clicks((torch.from_numpy(found).float() + 0.5) * scale, is_on.long())
+        places = torch.from_numpy(found).float() + 0.5
+        if sign and spreads and rng.random() < MISSES:
+            places += torch.from_numpy(rng.normal(0, 1, found.shape).clip(-2, 2)).float()
+            places = places.clamp(0.5, masks.shape[-1] - 0.5)
+        prompts = prompts.with_clicks(places * scale, is_on.long())
     return prompts
 
 

@@ -19,6 +19,7 @@ class Candidate:
     Attributes:
         number: The view's number among the training views.
         mask: Its pixels.
+        core: Those that the segmenter is surer of than of the mean of them.
         source: Who prompted it: user, projected, spread, repeated or labels.
         predicted: The segmenter's own guess of its IoU, in [0, 1].
         stability: IoU of the masks at a little less and a little more than the usual threshold.
@@ -27,6 +28,7 @@ class Candidate:
 
     number: int
     mask: Bool[Tensor, "h w"]
+    core: Bool[Tensor, "h w"]
     source: str
     predicted: float = 1.0
     stability: float = 1.0
@@ -46,7 +48,8 @@ def candidates_of(
         mask = logits > 0
         if bool(mask.any()):
             answered = share_answered(mask, points, on_object)
-            found.append(Candidate(number, mask, source, predicted, stability(logits), answered))
+            core = logits >= logits[mask].mean()
+            found.append(Candidate(number, mask, core, source, predicted, stability(logits), answered))
     return found
 
 

@@ -59,20 +59,9 @@ class Guess:
         size = torch.tensor([width, height]).float()
         return torch.cat([(low - margin).clamp_min(0), torch.minimum(high + margin, size)])
 
-    def mask_prompt(self, low_height: int, low_width: int, width: int, height: int) -> Float[Tensor, "h w"]:
-        """The guess as logits in a segmenter's own resolution.
-
-        The picture lies in the upper left of the plane, its longest side as long as the plane's.
-        """
-        scale = max(low_height, low_width) / max(height, width)
-        shape = (max(1, round(height * scale)), max(1, round(width * scale)))
-        soft = torch.nn.functional.interpolate(
-            self.mask[None, None].float(), shape, mode="bilinear", align_corners=False
-        )[0, 0]
-        plane = torch.full((low_height, low_width), -CONFIDENT)
-        rows, columns = min(shape[0], low_height), min(shape[1], low_width)
-        plane[:rows, :columns] = (2 * soft[:rows, :columns] - 1) * CONFIDENT
-        return plane
+    def logits(self) -> Float[Tensor, "rows columns"]:
+        """The guess as logits over the picture, to be a mask prompt."""
+        return (2 * self.mask.float() - 1) * CONFIDENT
 
 
 def guess_in(ballots: Ballots, verdict: Verdict, booth: Booth, width: int, height: int) -> Guess | None:

@@ -89,7 +89,7 @@ class Labelled:
         for number, mask in self._masks.items():
             visible = self._seen.visible[number] & relied
             answered = share_answered(mask, self._seen.xy[number][visible], self._on_object[visible])
-            candidates.append(Candidate(number, mask, "labels", answered=answered))
+            candidates.append(Candidate(number, mask, mask, "labels", answered=answered))
         settled = self._polls.settle(candidates, set(self._seeing()), self._config)
         return settled.segments(self._home, identity)
 

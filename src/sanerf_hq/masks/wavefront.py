@@ -59,7 +59,6 @@ class Wavefront:
         self._looked_at: set[int] = set()
         self._candidates: list[Candidate] = []
         self._settled: Settled | None = None
-        self._low: tuple[int, int] | None = None
 
     def add_cloud(self, cloud: Cloud) -> Bool[Tensor, "views points"]:
         """Take in points that the user vouches for; which views see them."""
@@ -95,9 +94,10 @@ class Wavefront:
         if not found:
             return
         best = max(found, key=lambda one: one.answered * one.predicted)
-        if marks.box is not None:  # points inside the mask stand for the box in other views
+        if marks.box is not None:  # points that are surely inside stand for the box in other views
             self._boxed = True
-            xy = interior(best.mask).nonzero().flip(-1).float() + 0.5
+            sure = interior(best.mask) & best.core
+            xy = (sure if bool(sure.any()) else best.mask).nonzero().flip(-1).float() + 0.5
             xy = xy[:: 1 + len(xy) // MOST_PIXELS]
             xy = xy[representatives(xy, POINTS_A_BOX)]
             points = marks.camera.unproject(xy, self._field.depth_at(marks.camera, xy))
@@ -220,7 +220,7 @@ class Wavefront:
         asked = (
             self._from_clicks(projected, camera)
             if guess is None
-            else self._from_guess(projected, guess, camera)[-1 if by_mask else 0 :]
+            else self._from_guess(projected, guess, camera, embedding)[-1 if by_mask else 0 :]
         )
         self._candidates += [
             one
@@ -241,7 +241,9 @@ class Wavefront:
             return [replace(projected, box=torch.cat([positive.amin(0), positive.amax(0)]))]
         return [projected]
 
-    def _from_guess(self, projected: ViewPrompts, guess: Guess, camera: Camera) -> list[ViewPrompts]:
+    def _from_guess(
+        self, projected: ViewPrompts, guess: Guess, camera: Camera, embedding: Embedding
+    ) -> list[ViewPrompts]:
         """What is known of the object in a view: points inside, its box; asked again, as a mask as well."""
         missing = max(1, POINTS_A_PROMPT - int((projected.labels == 1).sum()))
         extra = guess.points(missing)
@@ -249,8 +251,8 @@ class Wavefront:
         labels = torch.cat([projected.labels, torch.ones(len(extra), dtype=torch.int64)])
         box = guess.box(camera.width, camera.height)
         asked = [replace(projected, points=points, labels=labels, box=box)]
-        if self._low is not None and projected.source == "repeated":
-            logits = guess.mask_prompt(*self._low, camera.width, camera.height)
+        if projected.source == "repeated":
+            logits = self._pictures.segmenter.mask_prompt(embedding, guess.logits())
             asked.append(replace(asked[0], mask_logits=logits))
         return asked
 
@@ -261,8 +263,6 @@ class Wavefront:
         found: list[Candidate] = []
         answers = self._pictures.segmenter.decode(embedding, [one.decoder for one in asked])
         for one, masks in zip(asked, answers, strict=True):
-            low = masks.low_res_logits.shape
-            self._low = (low[-2], low[-1])
             found += candidates_of(number, masks, marks.xy, marks.labels == 1, one.source)
         return found
 

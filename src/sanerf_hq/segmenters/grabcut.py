@@ -12,10 +12,11 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from sanerf_hq.segmenters.colour_cut import LONGEST_SIDE, Bools, cut, signed_distance, thumbnail
+from sanerf_hq.segmenters.letterbox import resized
 from sanerf_hq.segmenters.protocol import DecoderPrompt, Embedding, Masks
 from sanerf_hq.segmenters.trimap import trimap, window
 
@@ -46,6 +47,12 @@ class GrabCut:
     def embed(self, image: UInt8[Tensor, "h w 3"], view: str = "") -> Embedding:
         height, width, _ = image.shape
         return Embedding({IMAGE: thumbnail(image)}, height, width, view)
+
+    def mask_prompt(
+        self, embedding: Embedding, logits: Float[Tensor, "rows columns"]
+    ) -> Float[Tensor, "low_h low_w"]:
+        rows, columns, _ = embedding.tensors[IMAGE].shape
+        return torch.from_numpy(resized(logits.cpu().numpy(), rows, columns))
 
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
         photo = embedding.tensors[IMAGE].cpu().numpy()

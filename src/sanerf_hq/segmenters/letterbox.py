@@ -59,6 +59,14 @@ class Letterbox:
             photo.copy_(torch.from_numpy(resized(square[:rows, :columns], self.height, self.width)))
         return photos
 
+    def to_low_res(self, logits: Float[Tensor, "rows columns"], low: int) -> Float[Tensor, "low low"]:
+        """Logits over the photo, of any resolution, to the whole square's; padding is as sure as any."""
+        scale = low / self.side
+        rows, columns = (max(1, round(inner * scale)) for inner in self.inner)
+        square = torch.full((low, low), -float(logits.abs().max()))
+        square[:rows, :columns] = torch.from_numpy(resized(logits.cpu().numpy(), rows, columns))
+        return square
+
 
 def normalised(image: UInt8[Tensor, "h w 3"], rows: int, columns: int) -> Float[Tensor, "3 rows columns"]:
     """A photo resized, by ImageNet's mean and deviation, channels first."""

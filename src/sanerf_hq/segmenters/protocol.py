@@ -40,7 +40,7 @@ class DecoderPrompt:
         point_labels: 1 on the object, 0 beside it.
         box: x0, y0, x1, y1, or None.
         mask_logits: A guess of the mask in the segmenter's own low resolution
-            (:attr:`Masks.low_res_logits` of an earlier answer), or None.
+            (:attr:`Masks.low_res_logits` of an earlier answer, or of :meth:`Segmenter.mask_prompt`), or None.
     """
 
     point_coords: Float[Tensor, "n_points 2"] = field(default_factory=lambda: torch.zeros(0, 2))
@@ -80,6 +80,12 @@ class Segmenter(Protocol):
 
     def embed(self, image: UInt8[Tensor, "h w 3"], view: str = "") -> Embedding:
         """Encode one RGB image. Pure: no state is kept."""
+        ...
+
+    def mask_prompt(
+        self, embedding: Embedding, logits: Float[Tensor, "rows columns"]
+    ) -> Float[Tensor, "low_h low_w"]:
+        """Logits over the image, at any resolution, as :attr:`DecoderPrompt.mask_logits`."""
         ...
 
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from sanerf_hq.segmenters.batches import LowResMasks, PromptBatch, decode_in_batches
@@ -39,6 +39,12 @@ class Sam:
         letterbox = Letterbox(self.side, height, width)
         pixels = letterbox.pixel_values(image).to(self.model.device)
         return Embedding({IMAGE: self.model.get_image_embeddings(pixels)[0]}, height, width, view)
+
+    def mask_prompt(
+        self, embedding: Embedding, logits: Float[Tensor, "rows columns"]
+    ) -> Float[Tensor, "low low"]:
+        letterbox = Letterbox(self.side, embedding.height, embedding.width)
+        return letterbox.to_low_res(logits, 4 * embedding.tensors[IMAGE].shape[-1])
 
     @torch.no_grad()
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from sanerf_hq.segmenters.batches import LowResMasks, PromptBatch, decode_in_batches
@@ -41,6 +41,12 @@ class Sam2:
         pixels = Stretched(self.side, height, width).pixel_values(image).to(self.model.device)
         maps = zip(LEVELS, self.model.get_image_embeddings(pixels), strict=True)
         return Embedding({name: level[0].contiguous() for name, level in maps}, height, width, view)
+
+    def mask_prompt(
+        self, embedding: Embedding, logits: Float[Tensor, "rows columns"]
+    ) -> Float[Tensor, "low low"]:
+        place = Stretched(self.side, embedding.height, embedding.width)
+        return place.to_low_res(logits, embedding.tensors[LEVELS[0]].shape[-1])
 
     @torch.no_grad()
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from sanerf_hq.segmenters.batches import LowResMasks, PromptBatch, decode_in_batches
@@ -46,6 +46,12 @@ class SamHQ:
                 f"{self.name} gives no intermediate embeddings: no block of it sees the whole image"
             )
         return Embedding({IMAGE: final_map[0], EARLY: early_maps[0][0]}, height, width, view)
+
+    def mask_prompt(
+        self, embedding: Embedding, logits: Float[Tensor, "rows columns"]
+    ) -> Float[Tensor, "low low"]:
+        letterbox = Letterbox(self.side, embedding.height, embedding.width)
+        return letterbox.to_low_res(logits, 4 * embedding.tensors[IMAGE].shape[-1])
 
     @torch.no_grad()
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:

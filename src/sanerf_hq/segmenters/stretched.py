@@ -43,3 +43,7 @@ class Stretched:
         for mask, photo in zip(low_res.cpu().numpy(), photos, strict=True):
             photo.copy_(torch.from_numpy(resized(mask, self.height, self.width)))
         return photos
+
+    def to_low_res(self, logits: Float[Tensor, "rows columns"], low: int) -> Float[Tensor, "low low"]:
+        """Logits over the photo, of any resolution, to the square's."""
+        return torch.from_numpy(resized(logits.cpu().numpy(), low, low))

@@ -21,7 +21,7 @@ class CompactConfig:
     """Channels of the embedding and of the decoder's tokens."""
     dims: tuple[int, int, int, int, int] = (16, 32, 80, 160, 224)
     """Channels of the encoder at strides 2, 4, 8, 16, 32."""
-    depths: tuple[int, int, int, int] = (1, 2, 4, 2)
+    depths: tuple[int, int, int, int] = (1, 2, 6, 4)
     """Blocks of the encoder at strides 4, 8, 16, 32."""
     fine: int = 16
     """Channels of the skip at half the embedding's stride."""

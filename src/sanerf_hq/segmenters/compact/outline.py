@@ -21,6 +21,7 @@ BAND = 0.1  # half the width of the band in which colours decide, in extents of 
 BAND_IN_BOX = 0.15  # the same where a box keeps it from leaking
 SURE = 6.0  # logits beyond this stand
 SURROUNDINGS = 0.25  # how far round the band the background is learnt from, in its extents
+MOVED = 0.1  # logits of pixels that changed sides
 LONGEST = 240  # pixels: longer windows are cut at less detail
 
 
@@ -61,7 +62,9 @@ def _settled(
     mask = cut(photo, labels, window(labels, SURROUNDINGS), 1)
     if not mask.any():
         return logits, iou
-    return torch.from_numpy(resized(signed_distance(mask), height, width)), _expected_iou(guess, mask)
+    inside = torch.from_numpy(resized(signed_distance(mask), height, width)) > 0
+    sided = torch.where(inside, logits.clamp_min(MOVED), logits.clamp_max(-MOVED))
+    return sided, _expected_iou(guess, mask)
 
 
 def _expected_iou(logits: np.ndarray, mask: Bools) -> float:

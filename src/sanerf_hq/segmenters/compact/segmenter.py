@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import final
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -64,6 +64,12 @@ class Compact:
             PHOTO: thumbnail(image),
         }
         return Embedding({name: t.contiguous() for name, t in tensors.items()}, height, width, view)
+
+    def mask_prompt(
+        self, embedding: Embedding, logits: Float[Tensor, "rows columns"]
+    ) -> Float[Tensor, "low low"]:
+        letterbox = Letterbox(self.model.config.side, embedding.height, embedding.width)
+        return letterbox.to_low_res(logits, self.model.config.side // 2)
 
     @torch.no_grad()
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
