@@ -30,9 +30,9 @@ from harness import environment
 from plot import line_plot
 from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.metrics import Overlap
+from sanerf_hq.evaluate.protocol import prompt_of
 from sanerf_hq.masks import DecodeConfig, decode_masks
 from sanerf_hq.objects import ObjectConfig, preview_of, train_object_field
-from sanerf_hq.prompts import PointPrompt
 from sanerf_hq.radiance import (
     RadianceField,
     SurfaceSamples,
@@ -143,14 +143,14 @@ def attempt(
     target: SceneObject,
     variant: Variant,
     stage: Stage,
-    clicks: int,
+    clicks: int | None,
     pool: ViewSamples,
     looks: Looks,
 ) -> Outcome:
     """Cut one object out and score it."""
     home = field.at_home()
     segmenter = load_segmenter(spec, home.scene)
-    prompt = PointPrompt(target.prompt_view, target.positive[:clicks])
+    prompt = prompt_of(target, clicks)
     started = time.process_time()
     try:
         masks = decode_masks(field, segmenter, prompt, target.name, variant.decoding, pool=pool)
@@ -196,6 +196,7 @@ def measure(
     scene = field.at_home().scene
     pool, looks = load_view_samples(field), look(field, options.split)
     wobble = 0.0 if options.damage == "wobble" else options.wobble
+    clicks = None if options.box else options.clicks
     records: list[dict[str, Any]] = []
     for target in scene.objects:
         if options.objects and target.name not in options.objects:
@@ -205,7 +206,7 @@ def measure(
                 spec = options.segmenter if rate is None else damaged(options.damage, rate, wobble, seed)
                 for name in names:
                     variant = VARIANTS[name]
-                    one = attempt(field, spec, target, variant, options.stage, options.clicks, pool, looks)
+                    one = attempt(field, spec, target, variant, options.stage, clicks, pool, looks)
                     print(f"{scene.name}, {target.name}, {spec}, {name}: {one.iou:.3f}", flush=True)
                     records.append(
                         {"scene": scene.name, "object": target.name, "segmenter": spec, "variant": name}
@@ -236,6 +237,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--variants", nargs="+", choices=sorted(VARIANTS))
     parser.add_argument("--objects", nargs="+", help="names of those to segment; all if not given")
     parser.add_argument("--clicks", type=int, default=3)
+    parser.add_argument("--box", action="store_true", help="prompt with boxes in place of clicks")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--stage", choices=("votes", "field"), default="field")
     parser.add_argument("--split", choices=("train", "test"), default="test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec.msgpack
+import torch
 import viser
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -45,14 +46,16 @@ class Client:
             up_direction=point.up,
         )
 
-    def click(self, number: int, modifier: str | None = None) -> None:
-        window = Viewpoint.of_camera(ball_camera(3), 3.0).camera(*CANVAS)
+    def click(self, number: int, modifier: str | None = None, index: int = 3) -> None:
+        """On the middle of a ball, as seen by camera ``index``."""
+        window = Viewpoint.of_camera(ball_camera(index), 3.0).camera(*CANVAS)
         x, y = window.project(CENTERS[number - 1 : number]).xy[0].tolist()
+        ray = window.rays(torch.tensor([[x, y]]))
         self.send(
             "ScenePointerMessage",
             event_type="click",
-            ray_origin=(0, 0, 0),
-            ray_direction=(0, 0, 1),
+            ray_origin=tuple(ray.origins[0].tolist()),
+            ray_direction=tuple(ray.directions[0].tolist()),
             screen_pos=((x / CANVAS[0], y / CANVAS[1]),),
             modifier=modifier,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from http import HTTPStatus
 
 import msgspec.msgpack
 import pytest
+import torch
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sanerf_hq.errors import InputError
@@ -18,6 +20,7 @@ from sanerf_hq.viewer.app import App
 from sanerf_hq.viewer.gate import Gate
 from sanerf_hq.viewer.serving import start_server
 from sanerf_hq.viewer.workshop import Workshop
+from support.balls import CENTERS, RADIUS
 from support.chromium import until
 from support.viewer_client import CLIENTS, Client
 
@@ -55,6 +58,21 @@ def test_two_clients_click_and_neither_sees_the_other_s_prompts(app: App):
     assert [len(session.state.current.parts[0].clicks) for session in app.sessions] == [1, 1]
     other.click(1, "shift")
     until(lambda: sorted(len(s.state.current.parts[0].clicks) for s in app.sessions) == [1, 2], 30)
+
+
+def test_a_click_that_overtakes_its_camera_waits_for_it(app: App, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sanerf_hq.viewer.page.CATCH_UP_SECONDS", 20.0)
+    (client,) = joined(app)
+    (session,) = app.sessions
+    client.click(1, index=4)
+    time.sleep(0.5)
+    assert not session.state.current.is_prompted, "where from is not known yet"
+    client.look(4)
+    until(lambda: session.state.current.is_prompted, 10)
+    click = session.state.current.parts[0].clicks[0]
+    assert click.picture.view == "images/4.png"
+    assert click.point is not None
+    assert (torch.tensor(click.point) - CENTERS[0]).norm() == pytest.approx(RADIUS, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sanerf_hq.segmenters import Masks
 
+UNSURE = 4  # one in so many of a mask's pixels is left out of its core
 STEADY = 1.0  # logits that a mask must not depend on
 
 
@@ -19,7 +20,7 @@ class Candidate:
     Attributes:
         number: The view's number among the training views.
         mask: Its pixels.
-        core: Those that the segmenter is surer of than of the mean of them.
+        core: Those but the fourth part that the segmenter is least sure of.
         source: Who prompted it: user, projected, spread, repeated or labels.
         predicted: The segmenter's own guess of its IoU, in [0, 1].
         stability: IoU of the masks at a little less and a little more than the usual threshold.
@@ -48,7 +49,8 @@ def candidates_of(
         mask = logits > 0
         if bool(mask.any()):
             answered = share_answered(mask, points, on_object)
-            core = logits >= logits[mask].mean()
+            inside = logits[mask]
+            core = logits >= inside.kthvalue(1 + len(inside) // UNSURE).values
             found.append(Candidate(number, mask, core, source, predicted, stability(logits), answered))
     return found
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import torch
 import viser
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -28,6 +29,7 @@ from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.window import Thumbnail, Window
 
 LOG = logging.getLogger(__name__)
+CATCH_UP_SECONDS = 0.5  # that a click waits for the camera it was made with
 DEAF_SECONDS = 0.4  # after a click on a camera, the same click is none on what lies behind it
 
 
@@ -131,6 +133,15 @@ class Page:
         self._deaf_until = time.monotonic() + DEAF_SECONDS
         self.fly_to(view)
 
+    def _clicked(self, event: viser.SceneClickEvent) -> None:
+        """A click on the scene, once it is known where from: it may come before the last of a flight does."""
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        ray = torch.tensor(event.ray_origin), torch.tensor(event.ray_direction)
+        while not self.window.shows(*ray, event.screen_pos) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.moved()
+        self.session.clicked(event.screen_pos, event.modifier is None)
+
     def _listen(self) -> None:
         client, session = self.client, self.session
 
@@ -142,7 +153,7 @@ class Page:
             if self.paint.is_painting:
                 self._later(lambda: self.paint.clicked(event.screen_pos))
             elif time.monotonic() >= self._deaf_until:
-                self._later(lambda: session.clicked(event.screen_pos, event.modifier is None))
+                self._later(lambda: self._clicked(event))
 
         async def boxed(event: viser.SceneRectSelectEvent) -> None:
             if not self.paint.is_painting:

@@ -16,7 +16,7 @@ from sanerf_hq.geometry import Camera
 from sanerf_hq.scene import View, read_image
 from sanerf_hq.viewer.crop import CropBox
 from sanerf_hq.viewer.state import ObjectState
-from sanerf_hq.viewer.viewpoint import Viewpoint
+from sanerf_hq.viewer.viewpoint import SAME_PLACE, Viewpoint
 
 MOST_FRUSTA = 120
 THUMBNAIL = 64  # pixels wide
@@ -88,6 +88,19 @@ class Window:
             return point, (int(camera.image_width), int(camera.image_height))
         except (InputError, TypeError, ValueError, AssertionError):
             return None
+
+    def shows(
+        self, origin: Float[Tensor, "3"], direction: Float[Tensor, "3"], xy: tuple[float, float]
+    ) -> bool:
+        """Whether the browser, as far as is known, looks along a ray at a place, x and y in [0, 1]."""
+        found = self.viewpoint()
+        if found is None:
+            return False
+        camera = found[0].camera(*found[1])
+        ray = camera.rays(torch.tensor([[xy[0] * camera.width, xy[1] * camera.height]]))
+        away = float((ray.origins[0] - origin).norm()) / self.distance
+        apart = float(torch.linalg.cross(ray.directions[0], direction).norm() / direction.norm())
+        return away < SAME_PLACE and apart < SAME_PLACE and float(ray.directions[0] @ direction) > 0
 
     def fly(self, point: Viewpoint) -> None:
         """Look from somewhere else."""
