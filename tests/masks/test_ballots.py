@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from sanerf_hq.masks.ballots import SIDES, Booth, count_ballots
-from sanerf_hq.masks.candidates import share_answered, stability
+from sanerf_hq.masks.candidates import candidates_of, share_answered, stability
 from sanerf_hq.masks.consensus import Verdict
 from sanerf_hq.masks.guess import blocks_of, guess_in
 from sanerf_hq.masks.survey import spread_order
 from sanerf_hq.radiance import ViewSamples, load_view_samples
+from sanerf_hq.segmenters import Masks
 from support.balls import BallField, ball_camera, ball_field, ball_photo
 
 RED = {
@@ -90,6 +91,17 @@ def test_a_guess_shows_the_object_in_another_view(field: BallField, pool: ViewSa
 def test_blocks_are_told_from_their_number(width: int, height: int, block: int):
     rows, columns = -(-height // block), -(-width // block)
     assert blocks_of(rows * columns, width, height) == (rows, columns, block)
+
+
+def test_the_core_is_what_a_segmenter_is_surest_of():
+    logits = torch.arange(-20.0, 21.0).expand(3, 41)
+    masks = Masks(logits[None], torch.tensor([0.8]), logits[None])
+    (one,) = candidates_of(0, masks, torch.zeros(0, 2), torch.zeros(0, dtype=torch.bool), "user")
+    assert int(one.mask.sum()) == 3 * 20
+    assert torch.equal(one.core, logits > 5), "three quarters of the mask"
+    flat = Masks(torch.full((1, 3, 4), 2.0), torch.tensor([0.8]), logits[None])
+    (one,) = candidates_of(0, flat, torch.zeros(0, 2), torch.zeros(0, dtype=torch.bool), "user")
+    assert bool(one.core.all())
 
 
 def test_what_is_thought_of_a_mask_alone():
