@@ -124,6 +124,27 @@ def test_the_release_asks_for_most_of_the_points(field_: BallField):
     assert set(both.views) == {"images/3.png", "images/9.png"}, "no other view sees both sides"
 
 
+@dataclass
+class Everything(ByColour):
+    """As ``ByColour``, but the whole picture comes first, and with by far the better score."""
+
+    def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
+        answers = super().decode(embedding, prompts)
+        both = [
+            torch.stack([torch.full_like(one.mask_logits[1], 4.0), one.mask_logits[1]]) for one in answers
+        ]
+        return [Masks(logits, torch.tensor([0.95, 0.5]), logits) for logits in both]
+
+
+def test_what_reaches_far_beyond_several_clicks_is_not_meant(field_: BallField):
+    x, y = center_pixel(3, 1)
+    several = decode_masks(field_, Everything(), PointPrompt("3", [(x - 1, y), (x + 2, y), (x, y + 2)]))
+    check_equals_truth(several, 1)
+    alone = decode_masks(field_, Everything(), CLICK)
+    mask = alone.mask("images/3.png")
+    assert mask is not None and bool(mask.all()), "a lone click does not say how large a thing is"
+
+
 def on_ball(azimuth_of: int) -> tuple[float, float, float]:
     """The point of the first ball that faces a camera of the ring."""
     towards = torch.nn.functional.normalize(ball_camera(azimuth_of).center - CENTERS[0], dim=-1)

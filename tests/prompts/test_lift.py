@@ -103,3 +103,18 @@ def test_a_camera_of_the_users_own_may_be_clicked_in(field: BallField):
     xy = camera.project(CENTERS[:1]).xy[0]
     cloud = lift(field, marks_of(field, PointPrompt(camera, [(int(xy[0]), int(xy[1]))])))
     assert float((cloud.points[0] - CENTERS[0]).norm()) == pytest.approx(RADIUS, abs=1e-4)
+
+
+def test_a_click_past_the_object_is_not_carried_on(field: BallField):
+    x, y = center_pixel(3, 1)
+    near = [(x, y), (x + 2, y)]
+    past = next(
+        i
+        for i in range(x, 64)
+        if float(field.depth_at(ball_camera(3), torch.tensor([[i + 0.5, y + 0.5]]))) > 6
+    )
+    together = lift(field, marks_of(field, PointPrompt("3", [*near, (past, y)], [(1, 1)])))
+    assert together.labels.tolist() == [1, 1, 0], "the negative click stays where it is"
+    assert float(((together.points[:2] - CENTERS[0]).norm(dim=-1) - RADIUS).abs().max()) < 1e-3
+    two = lift(field, marks_of(field, PointPrompt("3", [near[0], (past, y)])))
+    assert len(two) == 2, "of two, none can be told to be astray"

@@ -25,6 +25,7 @@ class Candidate:
         predicted: The segmenter's own guess of its IoU, in [0, 1].
         stability: IoU of the masks at a little less and a little more than the usual threshold.
         answered: Share of the visible prompt that it answers: positive points in, negative ones out.
+        near: Share of what it shows that is not far off the clicks, measured by how far they lie apart.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Candidate:
     predicted: float = 1.0
     stability: float = 1.0
     answered: float = 1.0
+    near: float = 1.0
 
 
 def candidates_of(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sanerf_hq.masks.ballots import Ballots, Booth, count_ballots
@@ -107,6 +107,12 @@ class Polls:
             self._booths[number] = Booth.of_view(self._pool, self._home.pixel_rays, number)
         return self._booths[number]
 
+    def points(self, number: int, mask: Bool[Tensor, "h w"]) -> Float[Tensor, "n 3"]:
+        """Points in space that a mask of a training view shows, those of the pool's pixels."""
+        shown = self._pool.points[self._pool.of_view(number)].cpu()
+        shown = shown[mask.flatten()[self.booth(number).pixels]]
+        return shown[shown.isfinite().all(-1)]
+
     def settle(self, candidates: list[Candidate], anchored: set[int], config: DecodeConfig) -> Settled:
         """Weigh masks together.
 
@@ -139,7 +145,7 @@ def as_points(points: Float[Tensor, "n 3"]) -> tuple[Point, ...]:
 
 def trust_in(one: Candidate) -> float:
     """What is thought of a mask before it is compared with others."""
-    return one.predicted * one.stability * one.answered
+    return one.predicted * one.stability * one.answered * one.near**2
 
 
 def spread_order(home: Home, first: list[int], others: list[int], middle: Float[Tensor, "3"]) -> list[int]:

@@ -36,6 +36,7 @@ VIEWS_A_WAVE = 10
 DOUBTFUL = 0.4  # median agreement of masks by clicks below which the box round these is tried
 LEAST_ANSWERED = 0.5  # of the prompt, below which a mask is no answer
 LEAST_KNOWN = 0.3  # of the largest guess: what a view must see of the object to be prompted in a wave
+SPREADS = 1.5  # times the largest distance between clicks that an object reaches beyond them
 POOR = 0.3  # weight below which a view is asked again
 LIKE_GUESS = 0.5  # IoU with what was known that an answer must have
 
@@ -141,7 +142,7 @@ class Wavefront:
         if self._boxed or self._doubted or clicks < 2 or not self._config.choose:
             return
         self._doubted = True
-        before, alone = self._candidates, self._settle().agreement
+        before, alone = self._candidates, self._credence()
         if alone >= DOUBTFUL:
             return
         again = sorted(self._looked_at.intersection(self._seeing()))
@@ -150,8 +151,13 @@ class Wavefront:
         for number in again:
             self._look(number, None, "projected", settle=False)
         self._settled = None
-        if self._settle().agreement <= alone:
+        if self._credence() <= alone:
             self._candidates, self._hulled, self._settled = before, False, None
+
+    def _credence(self) -> float:
+        """How far the masks agree with each other and keep near the clicks, in the median."""
+        near = sorted(one.near for one in self._candidates)
+        return self._settle().agreement * (near[len(near) // 2] if near else 0.0)
 
     def repeat(self, told: Told) -> None:
         for _ in range(self._config.rounds):
@@ -264,7 +270,19 @@ class Wavefront:
         answers = self._pictures.segmenter.decode(embedding, [one.decoder for one in asked])
         for one, masks in zip(asked, answers, strict=True):
             found += candidates_of(number, masks, marks.xy, marks.labels == 1, one.source)
-        return found
+        return found if number < 0 else [replace(one, near=self._share_near(one)) for one in found]
+
+    def _share_near(self, one: Candidate) -> float:
+        """Share of what a mask shows that is no farther off the clicks than some times their own spread.
+
+        Several clicks are spread over an object: what is much larger is a wall or a table behind it.
+        """
+        clicks = self._user.points[self._user.labels == 1]
+        shown = self._polls.points(one.number, one.mask)
+        if self._boxed or len(clicks) < 2 or not len(shown):
+            return 1.0
+        reach = SPREADS * float(torch.cdist(clicks, clicks).max())
+        return float((torch.cdist(shown, clicks).amin(1) <= reach).float().mean())
 
     def _settle(self) -> Settled:
         if self._settled is None:

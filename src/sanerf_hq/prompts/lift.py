@@ -19,6 +19,8 @@ from sanerf_hq.radiance import RadianceField
 from sanerf_hq.scene import View
 
 TOLERANCE = 0.02
+LEAST_COMPANY = 3  # clicks, among which one can be told to be astray
+STEEP = 4.0  # times as far behind another click as beside it
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,9 @@ def marks_of(field: RadianceField, prompt: PointPrompt | BoxPrompt) -> Marks:
 def lift(field: RadianceField, marks: Marks) -> Cloud:
     """Clicks to points on the surfaces they show (Eq. 6); a negative click on empty space has none.
 
+    Nor has one of three or more positive clicks that lies far behind the next one, for what lies between them
+    in the picture: it went through a gap, or shows a part that is too thin for the field.
+
     Raises:
         InputError: A positive click shows empty space.
     """
@@ -114,8 +119,21 @@ def lift(field: RadianceField, marks: Marks) -> Cloud:
                 f"the click at {xy[0] - 0.5:g},{xy[1] - 0.5:g} in {name} hits empty space; "
                 "click where the object is"
             )
-    solid = depth.isfinite()
-    return Cloud(marks.camera.unproject(marks.xy, depth)[solid], marks.labels[solid])
+    points = marks.camera.unproject(marks.xy, depth)
+    kept = depth.isfinite()
+    on = (marks.labels == 1).nonzero()[:, 0]
+    kept[on] &= ~_far_behind(marks.xy[on], depth[on], marks.camera)
+    return Cloud(points[kept], marks.labels[kept])
+
+
+def _far_behind(xy: Float[Tensor, "n 2"], depth: Float[Tensor, "n"], camera: Camera) -> Bool[Tensor, "n"]:
+    """Which pixels lie steeply behind the one that is nearest to them in the picture."""
+    if len(depth) < LEAST_COMPANY:
+        return torch.zeros(len(depth), dtype=torch.bool)
+    apart = torch.cdist(xy, xy).fill_diagonal_(torch.inf)
+    nearest = apart.argmin(1)
+    beside = apart.amin(1) * depth[nearest] / camera.K[0, 0]
+    return depth - depth[nearest] > STEEP * beside
 
 
 def space_cloud(prompt: SpacePrompt) -> Cloud:
