@@ -48,19 +48,22 @@ def test_the_predicted_iou_is_the_expected_one_and_decides_the_order():
     sharp, doubtful = torch.where(truth, 20.0, -20.0), torch.where(truth, 1.0, -1.0)
     masks = Masks(
         torch.stack([doubtful, sharp]),
-        torch.tensor([0.9, 0.2]),
+        torch.tensor([0.9, 0.6]),
         torch.arange(2.0)[:, None, None].expand(2, 8, 8),
     )
     click = DecoderPrompt(torch.tensor([[80.0, 60.0]]), torch.ones(1).long())
     found = settled(photo_of(truth), masks, click)
     assert found.low_res_logits[:, 0, 0].tolist() == [1, 0]
-    assert found.iou_predictions[0] == pytest.approx(iou(found.mask_logits[0] > 0, truth), abs=1e-4)
+    assert found.iou_predictions[0] ** 2 / 0.6 == pytest.approx(
+        iou(found.mask_logits[0] > 0, truth), abs=1e-4
+    )
     mask = found.mask_logits[1] > 0
     chance = doubtful.sigmoid()
     both = float((chance * mask).sum())
-    assert both / (float((chance + mask).sum()) - both) == pytest.approx(
-        float(found.iou_predictions[1]), abs=1e-4
-    )
+    expected = both / (float((chance + mask).sum()) - both)
+    assert float(found.iou_predictions[1]) == pytest.approx((expected * 0.9) ** 0.5, abs=1e-4)
+    alone = settled(photo_of(truth), answer(doubtful), click)
+    assert float(alone.iou_predictions[0]) == pytest.approx(expected, abs=1e-4)
 
 
 def test_it_finds_nothing_far_from_the_mask():

@@ -29,7 +29,8 @@ def settled(photo: UInt8[Tensor, "rows columns 3"], masks: Masks, prompt: Decode
     """The same candidates with outlines where colours change, the best first; low-resolution logits stay.
 
     The predicted IoU is the one to expect of a settled mask m if the decoder's probabilities p are right,
-    Σ p m / Σ (p + m - p m): the model's own guess knows nothing of how outlines were moved.
+    Σ p m / Σ (p + m - p m): the model's own guess knows nothing of how outlines were moved. Of several
+    candidates it is the geometric mean of both, for the model has learnt which reading of a click is meant.
 
     Args:
         photo: A thumbnail of the photo the masks are of.
@@ -38,9 +39,12 @@ def settled(photo: UInt8[Tensor, "rows columns 3"], masks: Masks, prompt: Decode
     """
     small = photo.cpu().numpy()
     pairs = zip(masks.mask_logits, masks.iou_predictions.tolist(), strict=True)
-    logits, ious = zip(*[_settled(small, one, iou, prompt) for one, iou in pairs], strict=True)
-    order = torch.tensor(ious).argsort(descending=True, stable=True)
-    return Masks(torch.stack(logits)[order], torch.tensor(ious)[order], masks.low_res_logits[order])
+    logits, expected = zip(*[_settled(small, one, iou, prompt) for one, iou in pairs], strict=True)
+    ious = torch.tensor(expected)
+    if len(ious) > 1:
+        ious = (ious * masks.iou_predictions).sqrt()
+    order = ious.argsort(descending=True, stable=True)
+    return Masks(torch.stack(logits)[order], ious[order], masks.low_res_logits[order])
 
 
 def _settled(
