@@ -34,7 +34,7 @@ def listed(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
 
 def test_the_list_says_what_each_is_and_that_it_is_not_here(hub: FakeHub, capsys: pytest.CaptureFixture[str]):
     rows = listed(capsys)
-    assert rows["compact"].endswith("here") and "3.7 MB" in rows["compact"]
+    assert rows["compact"].endswith("here") and "5.0 MB" in rows["compact"]
     assert rows.keys() == {"compact", *(weights.spec for weights in WEIGHTS)}
     for weights in WEIGHTS:
         row = rows[weights.spec]
@@ -91,7 +91,7 @@ def test_what_cannot_be_fetched_is_said_in_one_sentence(
 
 def test_amounts():
     assert [amount(size) for size in (3_700_000, 375 * 10**6, 1250 * 10**6)] == [
-        "3.7 MB",
+        "5.0 MB",
         "375 MB",
         "1.25 GB",
     ]
