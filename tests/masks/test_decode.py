@@ -12,7 +12,6 @@ from torch import Tensor
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.masks import DecodeConfig, MaskSet, Polls, begin_survey, decode_masks
-from sanerf_hq.masks.rle import decode
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt
 from sanerf_hq.radiance import load_view_samples
 from sanerf_hq.runs import Progress
@@ -273,46 +272,3 @@ def test_nothing_prompted_and_nothing_found_are_errors(field_: BallField):
     hidden = SpacePrompt([(0.0, 0.0, 0.0)])
     with pytest.raises(InputError, match="no view came out with a mask"):
         decode_masks(field_, ByColour(), hidden)
-
-
-@dataclass
-class Confused(ByColour):
-    """As ``ByColour`` where it is told a box; by clicks alone all to their left or right, in turn."""
-
-    def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
-        answers = super().decode(embedding, prompts)
-        return [
-            answer if prompt.box is not None else self._elsewhere(embedding, prompt, answer)
-            for prompt, answer in zip(prompts, answers, strict=True)
-        ]
-
-    def _elsewhere(self, embedding: Embedding, prompt: DecoderPrompt, answer: Masks) -> Masks:
-        logits = torch.full_like(answer.mask_logits[:1], -4.0)
-        x = prompt.point_coords[:, 0].long()
-        if int(Path(embedding.view).stem) % 2:
-            logits[:, :, : int(x.max()) + 2] = 4.0
-        else:
-            logits[:, :, max(0, int(x.min()) - 1) :] = 4.0
-        return Masks(logits, torch.tensor([0.9]), logits)
-
-
-def two_clicks() -> SpacePrompt:
-    """On either side of the red ball's face towards view 3, in space."""
-    centre, towards = CENTERS[0], ball_camera(3).center - CENTERS[0]
-    aside = torch.linalg.cross(towards, torch.tensor([0.0, 0.0, 1.0]))
-    ends = [towards / towards.norm() + sign * 0.7 * aside / aside.norm() for sign in (-1, 1)]
-    return SpacePrompt([tuple((centre + RADIUS * end / end.norm()).tolist()) for end in ends])
-
-
-@pytest.mark.parametrize("first", [None, 3, 8])
-def test_clicks_that_contradict_each_other_are_asked_again_with_their_box(
-    field_: BallField, first: int | None
-):
-    polls = Polls(field_.at_home(), load_view_samples(field_))
-    survey = begin_survey(field_, Confused(), two_clicks(), polls, DecodeConfig())
-    if first is not None:
-        survey.decode(first, lambda done, total: None)
-    survey.decode(None, lambda done, total: None)
-    segments = survey.segments()
-    right = [torch.equal(decode(one.mask), truth(int(Path(one.view).stem))) for one in segments]
-    assert sum(right) >= 0.6 * len(right) > 0

@@ -62,14 +62,6 @@ class Settled:
     ballots: Ballots | None
     verdict: Verdict | None
 
-    @property
-    def agreement(self) -> float:
-        """The median of how far masks agree with what other views say; 1 where nothing can be compared."""
-        if self.verdict is None:
-            return 0.0
-        compared = self.verdict.agreement[self.verdict.agreement.isfinite()]
-        return float(compared.median()) if len(compared) else 1.0
-
     def weight(self, number: int) -> float:
         """How far a view's chosen mask counts; 0 where there is none."""
         if self.verdict is None:

@@ -33,7 +33,6 @@ MOST_PIXELS = 2000  # of a mask, that these are chosen from
 HULL = 0.3  # room round the box of the user's points, in its sides: points lie inside the object
 HULL_LEAST = 0.1  # the same at each end, in its longest side
 VIEWS_A_WAVE = 10
-DOUBTFUL = 0.4  # median agreement of masks by clicks below which the box round these is tried
 LEAST_ANSWERED = 0.5  # of the prompt, below which a mask is no answer
 LEAST_KNOWN = 0.3  # of the largest guess: what a view must see of the object to be prompted in a wave
 SPREADS = 1.5  # times the largest distance between clicks that an object reaches beyond them
@@ -56,7 +55,6 @@ class Wavefront:
         self._least: int | None = None
         self._blind: set[int] = set()
         self._boxed = False
-        self._hulled = self._doubted = False
         self._looked_at: set[int] = set()
         self._candidates: list[Candidate] = []
         self._settled: Settled | None = None
@@ -122,7 +120,6 @@ class Wavefront:
                 guess = self._guess(number) if self._boxed else None
                 self._look(number, guess, "projected")
                 told(len(self._looked_at), total)
-        self._doubt_clicks()
         while self._config.spread and (most is None or len(self._looked_at) < most):
             wave = self._next_wave()
             if not wave:
@@ -132,32 +129,6 @@ class Wavefront:
                 told(len(self._looked_at), total)
         if most is None:
             told(total, total)
-
-    def _doubt_clicks(self) -> None:
-        """Where masks by clicks alone contradict each other, ask with the box round the clicks as well.
-
-        Such a box is too small for an object that reaches beyond its clicks, so it is not given at first.
-        """
-        clicks = int((self._user.labels == 1).sum())
-        if self._boxed or self._doubted or clicks < 2 or not self._config.choose:
-            return
-        self._doubted = True
-        before, alone = self._candidates, self._credence()
-        if alone >= DOUBTFUL:
-            return
-        again = sorted(self._looked_at.intersection(self._seeing()))
-        self._candidates = [one for one in before if one.number not in again]
-        self._hulled = True
-        for number in again:
-            self._look(number, None, "projected", settle=False)
-        self._settled = None
-        if self._credence() <= alone:
-            self._candidates, self._hulled, self._settled = before, False, None
-
-    def _credence(self) -> float:
-        """How far the masks agree with each other and keep near the clicks, in the median."""
-        near = sorted(one.near for one in self._candidates)
-        return self._settle().agreement * (near[len(near) // 2] if near else 0.0)
 
     def repeat(self, told: Told) -> None:
         for _ in range(self._config.rounds):
@@ -238,10 +209,10 @@ class Wavefront:
             self._settled = None
 
     def _from_clicks(self, projected: ViewPrompts, camera: Camera) -> list[ViewPrompts]:
-        """The user's points as a view sees them; with their box, where that is known to help."""
+        """The user's points as a view sees them; with their box, where they are many."""
         positive = projected.points[projected.labels == 1]
         if self._config.choose:
-            many = self._hulled or len(positive) >= POINTS_A_BOX
+            many = len(positive) >= POINTS_A_BOX
             return (_in_hull(projected, camera) if many else []) or [projected]
         if len(positive) >= POINTS_A_BOX or (not self._config.spread and len(positive) > 1):
             return [replace(projected, box=torch.cat([positive.amin(0), positive.amax(0)]))]
