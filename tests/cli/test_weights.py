@@ -91,7 +91,7 @@ def test_what_cannot_be_fetched_is_said_in_one_sentence(
 
 def test_amounts():
     assert [amount(size) for size in (3_700_000, 375 * 10**6, 1250 * 10**6)] == [
-        "5.0 MB",
+        "3.7 MB",
         "375 MB",
         "1.25 GB",
     ]
