@@ -249,8 +249,10 @@ class Wavefront:
         Several clicks are spread over an object: what is much larger is a wall or a table behind it.
         """
         clicks = self._user.points[self._user.labels == 1]
+        if self._boxed or len(clicks) < 2:
+            return 1.0
         shown = self._polls.points(one.number, one.mask)
-        if self._boxed or len(clicks) < 2 or not len(shown):
+        if not len(shown):
             return 1.0
         reach = SPREADS * float(torch.cdist(clicks, clicks).max())
         return float((torch.cdist(shown, clicks).amin(1) <= reach).float().mean())
