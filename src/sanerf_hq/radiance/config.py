@@ -59,7 +59,7 @@ class RadianceConfig:
     distortion: float = 0.3
     """Weight of the distortion loss, which carves fog away."""
     near_scale: float = 1.0
-    """Density grows ever less freely, with the square of the distance, nearer to a camera than this."""
+    """The nearer to its camera than 1.4 times this, the less a ray changes density, least where it grows."""
     exposure: bool = False
     """Whether photos may be brighter, darker or of another white balance than each other; renders are not."""
     refine_poses: bool = False

@@ -41,7 +41,7 @@ FOG_SHARE = 0.3  # of the steps, in which space is fog and few samples teach as 
 FOG_SAMPLES = 0.4  # of the samples that a step begins with
 CANDIDATE_COST = 1 / 4  # of a sample's
 FINER_FROM, FINER = 0.5, 2.0  # share of the steps after which each ray has so many times the candidates
-NO_GROWTH = 0.4  # of near_scale, the distance from a camera within which its own rays make no density grow
+UNHEARD = 0.4  # of near_scale, the distance from a camera within which its own rays do not change the density
 STAND = 0.4  # field units round each camera in which nothing is: there its photographer stood
 MIN_RAYS, MAX_RAYS = 256, 65536
 
@@ -185,14 +185,13 @@ def make_step(
         kept = choose_samples(candidates, rays, known, config.samples_a_ray, alpha is None, generator)
         refined = state.poses is not None and key.step >= POSES_FROM * config.steps
         encoding = _encoding(state, kept, state.poses(given, views) if state.poses and refined else None)
-        growth = (kept.distances / config.near_scale - NO_GROWTH).clamp(0.0, 1.0).square()
+        near = kept.distances / config.near_scale
         with autocast(encoding.device):
             sigmas, geometry = state.network.geometry(encoding)
         closing = CLOSING if alpha is None else 0.0
         carved, spread = carving(sigmas, kept, alpha is None)
         ramp = config.distortion * min(1.0, key.step / (CARVING_SHARE * config.steps))
-        # Descent makes density grow where its gradient is negative: less freely near the ray's own camera.
-        sigmas.register_hook(lambda grad: torch.where(grad < 0, grad * growth, grad) + ramp * carved)
+        sigmas.register_hook(lambda grad: quieted(grad, near) + ramp * carved)
         seen = composite(state.network, sigmas, geometry, kept, rays.directions, config.shading, closing)
         shown = seen.rgb if state.exposure is None else state.exposure(seen.rgb, views)
         image = shown + (1 - seen.opacity[:, None]) * background
@@ -222,6 +221,21 @@ def make_step(
         return state, metrics
 
     return step
+
+
+def quieted(grad: Float[Tensor, "n"], near: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    """The gradient of densities, less of it near the ray's own camera, after "Floaters No More" (2023).
+
+    Descent makes density grow where its gradient is negative, and near a camera grow floaters that it alone
+    sees; so growth is quieted most. Were shrinking not quieted as well, a camera that comes close would take
+    away what all others see from afar.
+
+    Args:
+        grad: Of each sample's density.
+        near: Its distance from the camera, in the unit within which gradients are quieted.
+    """
+    heard = (near - UNHEARD).clamp(0.0, 1.0)
+    return grad * torch.where(grad < 0, heard.square(), heard)
 
 
 def _detached(rays: Rays) -> Rays:
