@@ -119,7 +119,7 @@ def test_several_objects_come_from_a_file_and_further_ones_are_added(
         (["--view", "3", "--point", "300,4"], "the click 300,4 lies off view images/3.png"),
         (["--view", "99", "--point", "3,4"], "has no view '99'"),
         (["--view", "3", "--point", "1,1", "--segmenter", "magic"], "there is no segmenter 'magic'"),
-        (["--view", "3", "--negative", "1,1"], "a point prompt has no positive click"),
+        (["--view", "3", "--negative", "1,1"], "no prompt says where the object is"),
         (["--view", "3", "--point", "0,0"], "hit only background"),
     ],
 )

@@ -272,3 +272,18 @@ def test_nothing_prompted_and_nothing_found_are_errors(field_: BallField):
     hidden = SpacePrompt([(0.0, 0.0, 0.0)])
     with pytest.raises(InputError, match="no view came out with a mask"):
         decode_masks(field_, ByColour(), hidden)
+
+
+def test_a_negative_click_in_another_view_reaches_every_view_that_sees_it(tmp_path: Path):
+    field, other = ball_field(tmp_path), center_pixel(6, 2)
+    asked: list[DecoderPrompt] = []
+
+    class Listening(ByColour):
+        def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
+            asked.extend(prompts)
+            return super().decode(embedding, prompts)
+
+    decode_masks(field, Listening(), [CLICK, PointPrompt("6", [], [other])])
+    assert sum(bool((prompt.point_labels == 0).any()) for prompt in asked) > 2
+    with pytest.raises(InputError, match="no prompt says where the object is"):
+        decode_masks(field, ByColour(), PointPrompt("6", [], [other]))

@@ -85,13 +85,13 @@ def test_a_click_on_empty_space_is_refused_but_not_a_negative_one(tmp_path: Path
 
 
 def test_prompts_check_themselves():
-    with pytest.raises(InputError, match="no positive click"):
+    with pytest.raises(InputError, match="no click"):
         PointPrompt("3", [])
     with pytest.raises(InputError, match="a click is 2 numbers"):
         PointPrompt("3", [(1, float("nan"))])
     with pytest.raises(InputError, match="is empty"):
         BoxPrompt("3", (5, 5, 5, 9))
-    with pytest.raises(InputError, match="no positive point"):
+    with pytest.raises(InputError, match="a 3D prompt has no point"):
         SpacePrompt([])
     cloud = space_cloud(SpacePrompt([(0, 0, 1)], [(1, 2, 3)]))
     assert cloud.labels.tolist() == [1, 0]

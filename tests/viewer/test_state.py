@@ -25,11 +25,12 @@ def test_clicks_and_boxes_become_the_library_s_prompts():
     assert not isinstance(free.view, str) and (free.view.width, free.view.height) == (64, 48)
 
 
-def test_a_negative_click_in_a_picture_without_a_positive_one_goes_along_in_space():
+def test_a_negative_click_may_be_the_only_one_of_its_picture():
     aside = Click(FREE, (5, 6), False, (7.0, 8.0, 9.0))
     first, second = SessionState().with_click(ON).with_click(aside).current.parts[0].prompts()
     assert first == PointPrompt("images/3.png", [(10, 11)])
-    assert second == SpacePrompt([(0.1, 0.2, 0.3)], [(7.0, 8.0, 9.0)])
+    assert isinstance(second, PointPrompt)
+    assert (second.positive, second.negative) == ((), ((5, 6),))
 
 
 def test_points_in_space_stay_points_in_space():

@@ -74,6 +74,8 @@ def begin_survey(
     asked = [prompts] if isinstance(prompts, PointPrompt | BoxPrompt | SpacePrompt) else list(prompts)
     if not asked:
         raise InputError("there is no prompt; give a click, a box or a 3D point")
+    if not any(isinstance(prompt, BoxPrompt) or prompt.positive for prompt in asked):
+        raise InputError("no prompt says where the object is; click on it, or give a box or a 3D point")
     if isinstance(segmenter, MaskFolder):
         return Labelled(field, segmenter, asked, polls, config)
     pictured, space = split_prompts(asked)

@@ -23,7 +23,7 @@ class PointPrompt:
 
     Attributes:
         view: Name of a view, or any camera: what the field looks like from there is clicked on.
-        positive: Pixels on the object, at least one.
+        positive: Pixels on the object; none where another prompt of the object says where it is.
         negative: Pixels beside it.
 
     Example:
@@ -38,8 +38,8 @@ class PointPrompt:
     def __post_init__(self) -> None:
         object.__setattr__(self, "positive", _tuples(self.positive, 2, "a click"))
         object.__setattr__(self, "negative", _tuples(self.negative, 2, "a click"))
-        if not self.positive:
-            raise InputError("a point prompt has no positive click; click on the object at least once")
+        if not self.positive and not self.negative:
+            raise InputError("a point prompt has no click; click on the object")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class SpacePrompt:
     """Points in space, in the scene's own coordinates.
 
     Attributes:
-        positive: Points on the object's surface, at least one.
+        positive: Points on the object's surface; none where another prompt says where it is.
         negative: Points on what is not meant.
         least_visible: Points, of either kind, that a view must see to be prompted under the rule of the
             authors' release (``DecodeConfig.visible`` "most"); None: floor(0.8 n) + 1 of all n.
@@ -90,8 +90,8 @@ class SpacePrompt:
         object.__setattr__(self, "positive", _tuples(self.positive, 3, "a 3D point"))
         object.__setattr__(self, "negative", _tuples(self.negative, 3, "a 3D point"))
         object.__setattr__(self, "crucial", tuple(self.crucial))
-        if not self.positive:
-            raise InputError("a 3D prompt has no positive point; give at least one")
+        if not self.positive and not self.negative:
+            raise InputError("a 3D prompt has no point; give one on the object")
         total = len(self.positive) + len(self.negative)
         if self.least_visible is not None and not 1 <= self.least_visible <= total:
             raise InputError(f"least_visible is {self.least_visible} of {total} points; give 1 to {total}")

@@ -93,33 +93,22 @@ class Part:
         return bool(self.boxes) or any(click.positive for click in self.clicks)
 
     def prompts(self) -> list[Prompt]:
-        """What the library is asked.
-
-        A negative click in a picture without a positive one cannot be asked there; it goes along in space,
-        beside the surfaces that the positive clicks show.
-        """
+        """What the library is asked."""
         asked: list[Prompt] = []
-        alone: list[Point] = []
-        given: list[Point] = []
         pictures = dict.fromkeys([*(b.picture for b in self.boxes), *(c.picture for c in self.clicks)])
         for picture in pictures:
             here = [click for click in self.clicks if click.picture == picture]
-            on = [click.xy for click in here if click.positive]
-            off = [click.xy for click in here if not click.positive]
             boxes = [box.corners for box in self.boxes if box.picture == picture]
             if picture == SPACE:
-                alone += [click.point for click in here if not click.positive and click.point is not None]
-                given += [click.point for click in here if click.positive and click.point is not None]
+                given = [(click.positive, click.point) for click in here if click.point is not None]
+                on3, off3 = [p for on, p in given if on], [p for on, p in given if not on]
+                asked += [SpacePrompt(on3, off3)] if given else []
                 continue
-            if not on and not boxes:
-                alone += [click.point for click in here if click.point is not None]
-                continue
+            on = [click.xy for click in here if click.positive]
+            off = [click.xy for click in here if not click.positive]
             point = picture.viewpoint
             where = picture.view if point is None else point.camera(picture.width, picture.height)
             asked.append(BoxPrompt(where, boxes[0], on, off) if boxes else PointPrompt(where, on, off))
-        known = [click.point for click in self.clicks if click.positive and click.point is not None]
-        if given or (alone and known):
-            asked.append(SpacePrompt(given or known, alone))
         return asked
 
 
