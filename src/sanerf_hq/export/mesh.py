@@ -17,15 +17,16 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.export.carve import SUPPORTED, Carved, carve, extent, passed
+from sanerf_hq.export.carve import BEHIND, SUPPORTED, Carved, carve, extent, passed
 from sanerf_hq.export.closing import VisibleSurface, owned
 from sanerf_hq.export.colours import as_bytes, surface_colours
 from sanerf_hq.export.mesh_files import check_mesh_path, write_mesh
-from sanerf_hq.export.sights import look
+from sanerf_hq.export.sights import Sight, look
 from sanerf_hq.export.solid import densities, fullness, met, surface_level
 from sanerf_hq.export.surface import Triangles, decimated, level_set, without_crumbs
 from sanerf_hq.export.target import Target
 from sanerf_hq.export.voxels import Voxels, fitting_cells, surround
+from sanerf_hq.export.witnesses import said_own
 from sanerf_hq.runs import Progress, ProgressCallback, quiet
 
 STAGE = "mesh"
@@ -107,7 +108,7 @@ def make_mesh(
     carved = carve(sights, voxels, progress)
     level = surface_level(field, points)
     full = fullness(field, voxels, carved, passed(sights, voxels), level, progress).numpy()
-    surface = visible_surface(target, voxels, carved, level_set(full), level)
+    surface = visible_surface(target, sights, voxels, carved, level_set(full), level)
     if not surface.own.any():
         raise InputError(
             f"{target.name!r} has no surface that can be told from its surroundings; segment it again"
@@ -133,12 +134,13 @@ def make_mesh(
 
 
 def visible_surface(
-    target: Target, voxels: Voxels, carved: Carved, hull: Triangles, level: float
+    target: Target, sights: list[Sight], voxels: Voxels, carved: Carved, hull: Triangles, level: float
 ) -> VisibleSurface:
     """What of a surface is really there, and which part of that is the object's.
 
     A face where the density is low is there only if the object's masks end at it: the field lacks that part,
-    as it does thin ones. Else it is where the photos' knowledge ends.
+    as it does thin ones. Else it is where the photos' knowledge ends. What views see of it is whose most of
+    them say; only the rest is whose the field says.
     """
     points = torch.from_numpy(voxels.to_scene(hull.middles)).float()
     dense = (densities(target.radiance, points) >= THIN * level).numpy()
@@ -147,5 +149,6 @@ def visible_surface(
     outlined = carved.outlined.numpy()[tuple(index.T)]
     masked = (outlined < ON_OUTLINE) & (carved.support.numpy()[tuple(index.T)] >= SUPPORTED)
     there = dense | masked
-    own = np.where(dense, probable, masked)
+    seen, said = (counts.numpy() for counts in said_own(sights, points, BEHIND * voxels.size))
+    own = np.where(seen > 0, said > SUPPORTED * seen, np.where(dense, probable, masked))
     return VisibleSurface(hull.middles[there], hull.areas[there], own[there])
