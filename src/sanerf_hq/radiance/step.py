@@ -227,15 +227,15 @@ def quieted(grad: Float[Tensor, "n"], near: Float[Tensor, "n"]) -> Float[Tensor,
     """The gradient of densities, less of it near the ray's own camera, after "Floaters No More" (2023).
 
     Descent makes density grow where its gradient is negative, and near a camera grow floaters that it alone
-    sees; so growth is quieted most. Were shrinking not quieted as well, a camera that comes close would take
-    away what all others see from afar.
+    sees; so growth is quieted most. Were shrinking not quieted at all, a camera that comes close would take
+    away what all others see from afar; were it quieted as much, floaters would stay.
 
     Args:
         grad: Of each sample's density.
         near: Its distance from the camera, in the unit within which gradients are quieted.
     """
     heard = (near - UNHEARD).clamp(0.0, 1.0)
-    return grad * torch.where(grad < 0, heard.square(), heard)
+    return grad * torch.where(grad < 0, heard.square(), heard.sqrt())
 
 
 def _detached(rays: Rays) -> Rays:
