@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sanerf_hq.errors import InputError
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, SpacePrompt
 from sanerf_hq.viewer.state import SPACE, Box, Click, History, Picture, SessionState
+from sanerf_hq.viewer.storage import _portable
 from sanerf_hq.viewer.viewpoint import Viewpoint
 
 VIEW = Picture("images/3.png", None, 64, 48)
@@ -31,6 +32,12 @@ def test_a_negative_click_may_be_the_only_one_of_its_picture():
     assert first == PointPrompt("images/3.png", [(10, 11)])
     assert isinstance(second, PointPrompt)
     assert (second.positive, second.negative) == ((), ((5, 6),))
+
+
+def test_a_lone_negative_click_of_a_free_camera_is_kept_as_a_point_in_space():
+    aside = Click(FREE, (5, 6), False, (7.0, 8.0, 9.0))
+    kept = _portable(SessionState().with_click(ON).with_click(aside).current)
+    assert kept == [PointPrompt("images/3.png", [(10, 11)]), SpacePrompt([], [(7.0, 8.0, 9.0)])]
 
 
 def test_points_in_space_stay_points_in_space():

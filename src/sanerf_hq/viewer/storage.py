@@ -131,7 +131,7 @@ def _portable(one: ObjectState) -> list[Prompt]:
         free = [c for c in part.clicks if c.picture.viewpoint is not None and c.point is not None]
         on = [c.point for c in free if c.positive and c.point is not None]
         off = [c.point for c in free if not c.positive and c.point is not None]
-        if on:
+        if on or off:
             asked.append(SpacePrompt(on, off))
     return asked
 
