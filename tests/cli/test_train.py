@@ -57,11 +57,10 @@ def test_train_scores_and_the_second_time_only_scores(
 
 def test_options_reach_the_run(tmp_path: Path):
     scene, run = ring(tmp_path / "scene", 2), tmp_path / "run"
-    more = ["--exposure", "--refine-poses", "--close-ups"]
+    more = ["--exposure", "--refine-poses"]
     assert main(["train", str(scene), "--out", str(run), "--preset", "draft", "--steps", "2", *more]) == 0
     config = json.loads((run / "run.json").read_text())["stages"]["radiance"]["config"]
     assert config["exposure"] and config["refine_poses"]
-    assert config["near_scale"] < PRESETS["draft"].near_scale
 
 
 def test_another_seed_is_refused(trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str]):

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sanerf_hq.scene import Scene, View
 
 Preset = Literal["draft", "standard", "paper"]
-CLOSE_UPS = 0.3  # of the usual distance within which gradients are quieted
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,6 @@ class Train:
     """Let photos differ in brightness and white balance, where they do; renders show the middle."""
     refine_poses: bool = False
     """Improve the training cameras' poses as well: for poses that are a little off; slower."""
-    close_ups: bool = False
-    """Some photos come much closer to things than most: keep what is near a camera, at the price of haze."""
     view: bool = False
     """Show the field in the browser while it trains, at 127.0.0.1; needs the extra ui."""
     view_port: Annotated[int, tyro.conf.arg(metavar="N")] = 8080
@@ -70,8 +67,6 @@ class Train:
         config = replace(PRESETS[self.preset], exposure=self.exposure, refine_poses=self.refine_poses)
         if self.steps is not None:
             config = replace(config, steps=self.steps)
-        if self.close_ups:
-            config = replace(config, near_scale=CLOSE_UPS)
         with ConsoleProgress() as progress, self._window(scene) as watch:
             field = train_radiance_field(
                 scene, self.out, config, self.seed, self.width, self.device, progress, watch

@@ -59,7 +59,7 @@ class RadianceConfig:
     distortion: float = 0.3
     """Weight of the distortion loss, which carves fog away."""
     near_scale: float = 1.0
-    """The nearer to its camera than 1.4 times this, the less a ray changes density, least where it grows."""
+    """Nearer to its camera a ray changes density less; cameras close to things have a smaller one."""
     exposure: bool = False
     """Whether photos may be brighter, darker or of another white balance than each other; renders are not."""
     refine_poses: bool = False

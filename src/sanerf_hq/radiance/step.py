@@ -13,6 +13,7 @@ from sanerf_hq.geometry import PixelRays, Rays, WorldTransform, contract, to_uni
 from sanerf_hq.kernels import MarchConfig, accumulate_table_gradient, adam_rows, hash_grid, ray_march
 from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.exposure import Exposure
+from sanerf_hq.radiance.nearness import Nearness, quieted
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
 from sanerf_hq.radiance.pose_refinement import PoseRefinement
@@ -26,6 +27,7 @@ from sanerf_hq.scene import TrainingPixels
 OCCUPANCY_EVERY = 16
 FADE = 0.9
 REVIEW_FADES = 8  # looks at the grid that a cell stays awake for when it is only drawn by lot
+REVIEWED_SHARE = 0.85  # of the steps; then cells that only lots kept awake, where no photo looks, fall asleep
 UNKNOWN_FADES = 10  # looks at the grid before a cell that no sample weighed in is left out
 REVIEWED_CELLS = 1 << 15
 WARM_UP_STEPS = 50
@@ -41,7 +43,6 @@ FOG_SHARE = 0.3  # of the steps, in which space is fog and few samples teach as 
 FOG_SAMPLES = 0.4  # of the samples that a step begins with
 CANDIDATE_COST = 1 / 4  # of a sample's
 FINER_FROM, FINER = 0.5, 2.0  # share of the steps after which each ray has so many times the candidates
-UNHEARD = 0.4  # of near_scale, the distance from a camera within which its own rays do not change the density
 STAND = 0.4  # field units round each camera in which nothing is: there its photographer stood
 MIN_RAYS, MAX_RAYS = 256, 65536
 
@@ -53,6 +54,7 @@ class TrainState:
     Attributes:
         network: Parameters.
         occupancy: Where rays are sampled.
+        nearness: Within which distance of each camera its own rays change density less.
         exposure: Gains of the photos, where they may differ.
         poses: Twists of the cameras, where they are refined.
         optimiser: Adam of the two networks and of what there is of these.
@@ -65,6 +67,7 @@ class TrainState:
 
     network: RadianceNetwork
     occupancy: Occupancy
+    nearness: Nearness
     exposure: Exposure | None
     poses: PoseRefinement | None
     optimiser: torch.optim.Adam
@@ -109,6 +112,7 @@ def new_state(
     return TrainState(
         network,
         occupancy,
+        Nearness.unknown(len(centers), config.near_scale, device),
         exposure,
         poses,
         optimiser,
@@ -134,6 +138,7 @@ def save_state(state: TrainState) -> dict[str, Tensor]:
         **tensors,
         **with_prefix("optimiser", optimiser_tensors(state.optimiser)),
         **with_prefix("occupancy", vars(state.occupancy)),
+        **with_prefix("nearness", vars(state.nearness)),
         "first": state.first,
         "second": state.second,
         "n_rays": torch.tensor(state.n_rays),
@@ -146,8 +151,9 @@ def load_state(state: TrainState, tensors: dict[str, Tensor]) -> TrainState:
     for name, part in _trained(state).items():
         part.load_state_dict(under_prefix(name, tensors))
     load_optimiser(state.optimiser, under_prefix("optimiser", tensors))
-    for name, value in under_prefix("occupancy", tensors).items():
-        getattr(state.occupancy, name).copy_(value)
+    for part in ("occupancy", "nearness"):
+        for name, value in under_prefix(part, tensors).items():
+            getattr(getattr(state, part), name).copy_(value)
     state.first.copy_(tensors["first"])
     state.second.copy_(tensors["second"])
     state.n_rays = int(tensors["n_rays"])
@@ -185,7 +191,8 @@ def make_step(
         kept = choose_samples(candidates, rays, known, config.samples_a_ray, alpha is None, generator)
         refined = state.poses is not None and key.step >= POSES_FROM * config.steps
         encoding = _encoding(state, kept, state.poses(given, views) if state.poses and refined else None)
-        near = kept.distances / config.near_scale
+        nearness = state.nearness.of(views, config.near_scale)
+        near = kept.distances / nearness[kept.ray_indices.long()]
         with autocast(encoding.device):
             sigmas, geometry = state.network.geometry(encoding)
         closing = CLOSING if alpha is None else 0.0
@@ -204,9 +211,13 @@ def make_step(
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         _descend(state, config, key.step, kept, encoding)
+        ended = seen.opacity.detach() > 0.5
+        state.nearness.learn(views[ended], (seen.distance / seen.opacity).detach()[ended])
         _remember(grid, config, candidates, known, alpha is None)
         if key.step % OCCUPANCY_EVERY == OCCUPANCY_EVERY - 1:
-            _review(state, config, generator)
+            if key.step < REVIEWED_SHARE * config.steps:
+                _review(state, config, generator)
+            grid.fade(FADE, config.occupancy_threshold)
         error = ((image.detach() - target).square() * share).sum()
         n_candidates, n_samples = known.shape[0], sigmas.shape[0]
         metrics: dict[str, float | Tensor] = {
@@ -221,21 +232,6 @@ def make_step(
         return state, metrics
 
     return step
-
-
-def quieted(grad: Float[Tensor, "n"], near: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
-    """The gradient of densities, less of it near the ray's own camera, after "Floaters No More" (2023).
-
-    Descent makes density grow where its gradient is negative, and near a camera grow floaters that it alone
-    sees; so growth is quieted most. Were shrinking not quieted at all, a camera that comes close would take
-    away what all others see from afar; were it quieted as much, floaters would stay.
-
-    Args:
-        grad: Of each sample's density.
-        near: Its distance from the camera, in the unit within which gradients are quieted.
-    """
-    heard = (near - UNHEARD).clamp(0.0, 1.0)
-    return grad * torch.where(grad < 0, heard.square(), heard.sqrt())
 
 
 def _detached(rays: Rays) -> Rays:
@@ -287,7 +283,7 @@ def _remember(
 
 
 def _review(state: TrainState, config: RadianceConfig, generator: torch.Generator) -> None:
-    """Look afresh at some cells and let all memories fade."""
+    """Look afresh at some cells."""
     grid = state.occupancy
     device = grid.levels.device
     cells = torch.randint(grid.side**3, (REVIEWED_CELLS,), generator=generator, device=device)
@@ -297,7 +293,6 @@ def _review(state: TrainState, config: RadianceConfig, generator: torch.Generato
     # A cell that no ray reaches soon sleeps again, be it as dense as it may.
     once = config.occupancy_threshold * FADE**-REVIEW_FADES
     grid.see(cells, (-torch.expm1(-sigmas * config.march_step)).clamp(max=once))
-    grid.fade(FADE, config.occupancy_threshold)
 
 
 def _adapt(state: TrainState, config: RadianceConfig, step: int, n_candidates: int, n_samples: int) -> None:
