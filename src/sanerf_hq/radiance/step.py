@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sanerf_hq.geometry import PixelRays, Rays, WorldTransform, contract, to_unit
+from sanerf_hq.geometry import PixelRays, Rays, WorldTransform, contract, from_unit, to_unit
 from sanerf_hq.kernels import MarchConfig, accumulate_table_gradient, adam_rows, hash_grid, ray_march
 from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.exposure import Exposure
@@ -27,7 +27,8 @@ from sanerf_hq.scene import TrainingPixels
 OCCUPANCY_EVERY = 16
 FADE = 0.9
 REVIEW_FADES = 8  # looks at the grid that a cell stays awake for when it is only drawn by lot
-REVIEWED_SHARE = 0.85  # of the steps; then cells that only lots kept awake, where no photo looks, fall asleep
+REVIEWED_SHARE = 0.85  # of the steps; then cells round the cameras fall asleep if only lots kept them awake
+SURROUNDINGS = 1.6  # contracted distance from which they do not: there walls go on where no photo looks
 UNKNOWN_FADES = 10  # looks at the grid before a cell that no sample weighed in is left out
 REVIEWED_CELLS = 1 << 15
 WARM_UP_STEPS = 50
@@ -215,8 +216,8 @@ def make_step(
         state.nearness.learn(views[ended], (seen.distance / seen.opacity).detach()[ended])
         _remember(grid, config, candidates, known, alpha is None)
         if key.step % OCCUPANCY_EVERY == OCCUPANCY_EVERY - 1:
-            if key.step < REVIEWED_SHARE * config.steps:
-                _review(state, config, generator)
+            late = key.step >= REVIEWED_SHARE * config.steps
+            _review(state, config, SURROUNDINGS if late else 0.0, generator)
             grid.fade(FADE, config.occupancy_threshold)
         error = ((image.detach() - target).square() * share).sum()
         n_candidates, n_samples = known.shape[0], sigmas.shape[0]
@@ -282,12 +283,14 @@ def _remember(
     grid.see(grid.cells_of(candidates.unit_points), light_left(candidates, sigmas) * alphas)
 
 
-def _review(state: TrainState, config: RadianceConfig, generator: torch.Generator) -> None:
-    """Look afresh at some cells."""
+def _review(state: TrainState, config: RadianceConfig, least: float, generator: torch.Generator) -> None:
+    """Look afresh at some cells whose contracted distance from the middle is at least ``least``."""
     grid = state.occupancy
     device = grid.levels.device
     cells = torch.randint(grid.side**3, (REVIEWED_CELLS,), generator=generator, device=device)
     points = grid.points_in(cells, generator)
+    looked_at = from_unit(points).abs().amax(-1) >= least
+    cells, points = cells[looked_at], points[looked_at]
     with torch.no_grad(), autocast(device):
         sigmas, _ = state.network.geometry(state.network.encode(points))
     # A cell that no ray reaches soon sleeps again, be it as dense as it may.
