@@ -59,7 +59,7 @@ class RadianceConfig:
     distortion: float = 0.3
     """Weight of the distortion loss, which carves fog away."""
     near_scale: float = 1.0
-    """Nearer to its camera a ray changes density less; cameras close to things have a smaller one."""
+    """Distance from a camera within which its rays change density less; smaller if things are close."""
     exposure: bool = False
     """Whether photos may be brighter, darker or of another white balance than each other; renders are not."""
     refine_poses: bool = False
