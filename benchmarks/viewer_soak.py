@@ -1,9 +1,9 @@
-"""Soak: random events for a viewer, thousands of them, and what becomes of its memory.
+"""Soak: random events for a viewer, for an hour, and what becomes of its memory.
 
-    python benchmarks/viewer_soak.py RUN --events 3000
+    python benchmarks/viewer_soak.py RUN --minutes 60
 
 Clients that are no browsers join, look round, click, press buttons, send nonsense and leave. At the end:
-the process's memory after a quarter of the events and after all, threads, and tracebacks in the log. RUN is
+the process's memory at each eighth of the time, threads, and tracebacks in the log. RUN is
 copied first, so nothing of it changes.
 """
 
@@ -42,6 +42,7 @@ from sanerf_hq.viewer.workshop import Workshop
 CANVAS = (96, 64)
 CLIENTS = 3
 PAUSE = 0.01
+EIGHTHS = 8
 LEAVE = 0.01  # chance an event
 REST, REST_SECONDS = 0.008, 20.0  # chance that all work is let come to its end, and how long at most
 
@@ -128,15 +129,16 @@ def one_event(draw: random.Random, client: Client, session: Session, points: lis
         client.send("GuiUpdateMessage", uuid="nobody", updates={"value": draw.random()})
 
 
-def soak(app: App, events: int, seed: int) -> tuple[list[Memory], int]:
-    """Memory at the quarters, and how many clients came and went."""
+def soak(app: App, seconds: float, seed: int) -> tuple[list[Memory], int, int]:
+    """Memory at the eighths of the time, how many events there were, how many clients came and went."""
     draw = random.Random(seed)
     port = app.server.get_port()
     views = app.workshop.home.views
     points = [Viewpoint.of_camera(view.camera, 3.0) for view in views[:: max(1, len(views) // 12)]]
     clients: list[Client] = []
-    marks, joined = [Memory.now()], 0
-    for number in range(events):
+    marks, events, joined = [Memory.now()], 0, 0
+    started = time.monotonic()
+    while time.monotonic() - started < seconds:
         while len(clients) < CLIENTS:
             clients.append(Client(port))
             clients[-1].look(points[0])
@@ -146,6 +148,7 @@ def soak(app: App, events: int, seed: int) -> tuple[list[Memory], int]:
         if sessions:
             with contextlib.suppress(ConnectionClosed):
                 one_event(draw, client, draw.choice(sessions), points)
+        events += 1
         if draw.random() < LEAVE:
             with contextlib.suppress(ConnectionClosed):
                 client.socket.send(b"\xff\x00" if draw.random() < 0.5 else "words")
@@ -154,11 +157,11 @@ def soak(app: App, events: int, seed: int) -> tuple[list[Memory], int]:
         time.sleep(PAUSE)
         if draw.random() < REST:
             rest(app)
-        if (number + 1) % (events // 4) == 0:
+        if time.monotonic() - started > len(marks) * seconds / EIGHTHS:
             marks.append(Memory.now())
     for client in clients:
         client.socket.close()
-    return marks, joined
+    return marks, events, joined
 
 
 def rest(app: App) -> None:
@@ -173,7 +176,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path)
-    parser.add_argument("--events", type=int, default=3000)
+    parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=0)
     words = parser.parse_args()
     torch.set_num_threads(1)
@@ -186,14 +189,14 @@ def main() -> int:
         workshop.encode_views("compact")
         app = App(workshop, Gate.at("127.0.0.1"), 0, "compact")
         started = time.monotonic()
-        marks, joined = soak(app, words.events, words.seed)
+        marks, events, joined = soak(app, words.minutes * 60, words.seed)
         seconds = time.monotonic() - started
         app.stop()
         time.sleep(2)
         end = Memory.now()
     said = log.getvalue()
     shown = {
-        "events": words.events,
+        "events": events,
         "seconds": round(seconds),
         "clients": joined,
         "mb": [round(mark.mb) for mark in marks],

@@ -22,6 +22,7 @@ from sanerf_hq.runs import Progress
 from sanerf_hq.viewer.crop import CropBox, cropped
 from sanerf_hq.viewer.cut import cut_field
 from sanerf_hq.viewer.frames import Frame, Painter
+from sanerf_hq.viewer.memory import hand_back_memory
 from sanerf_hq.viewer.overlay import Look, picture_of
 from sanerf_hq.viewer.pointing import Pointing, frame_size
 from sanerf_hq.viewer.screen import Screen, Status
@@ -333,6 +334,8 @@ class Session:
             LOG.exception("segmenting failed")
             self._fail("segmenting failed for a reason of the program's own; its log says more", ticket)
             return
+        finally:
+            hand_back_memory()
         if ticket.is_stopped:
             return
         self.screen.status(Status(self.summary()))
