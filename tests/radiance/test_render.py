@@ -7,11 +7,9 @@ import math
 import pytest
 import torch
 
-from sanerf_hq.errors import InputError
 from sanerf_hq.kernels import distortion
-from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.harmonics import spherical_harmonics
-from sanerf_hq.radiance.network import RadianceNetwork, bounded_exp
+from sanerf_hq.radiance.network import bounded_exp
 from sanerf_hq.radiance.occupancy import Occupancy
 
 
@@ -20,24 +18,6 @@ def test_harmonics_are_orthonormal() -> None:
     values = spherical_harmonics(directions)
     gram = values.T @ values * (4 * math.pi / len(values))
     assert torch.allclose(gram, torch.eye(16), atol=0.02)
-
-
-@pytest.mark.parametrize("degree", [0, 1, 2, 3])
-def test_colour_depends_on_the_view_by_harmonics_of_the_asked_degree_only(degree: int) -> None:
-    network = RadianceNetwork(RadianceConfig(view_degree=degree))
-    network.initialise(torch.Generator().manual_seed(0))
-    inputs = network.colour[0].in_features - network.n_geometry
-    assert inputs == (degree + 1) ** 2
-    along = torch.nn.functional.normalize(torch.randn(64, 3), dim=-1)
-    assert torch.equal(spherical_harmonics(along, degree), spherical_harmonics(along)[:, :inputs])
-    geometry = torch.randn(1, network.n_geometry).expand(64, -1)
-    spread = network.shade(geometry, along).std(0).max()
-    assert spread < 1e-6 if degree == 0 else spread > 1e-3
-
-
-def test_a_degree_beyond_the_harmonics_there_are_is_refused() -> None:
-    with pytest.raises(InputError, match="view_degree is 4"):
-        RadianceConfig(view_degree=4)
 
 
 def test_cells_fall_asleep_and_are_woken() -> None:

@@ -23,8 +23,8 @@ def test_training_brings_the_picture_nearer(tmp_path: Path) -> None:
     view = scene.train_views[0]
     photo = read_image(view).float() / 255
     little = train_radiance_field(scene, tmp_path / "little", replace(TINY, steps=1)).render(view.camera)
-    more = train_radiance_field(scene, tmp_path / "more", replace(TINY, steps=200)).render(view.camera)
-    assert (more.rgb - photo).square().mean() < 0.3 * (little.rgb - photo).square().mean()
+    more = train_radiance_field(scene, tmp_path / "more", replace(TINY, steps=100)).render(view.camera)
+    assert (more.rgb - photo).square().mean() < 0.5 * (little.rgb - photo).square().mean()
     assert more.opacity.min() >= 0
     assert more.opacity.max() <= 1 + 1e-5
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.radiance.harmonics import HIGHEST_DEGREE
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,6 @@ class RadianceConfig:
     """Width of the density and colour networks."""
     geometry_features: int = 15
     """Numbers beside the density that the density network hands on (to colour, and to object fields)."""
-    view_degree: int = 2
-    """Degree (0 to 3) of the harmonics of direction that colour depends on: the higher, the sharper
-    may gloss be, and the more may colour make up for surfaces that are in the wrong place."""
     shading: Literal["ray", "sample"] = "ray"
     """Where colour is computed: once a ray from composited features, or once a sample."""
     steps: int = 4000
@@ -73,8 +69,6 @@ class RadianceConfig:
         for name in ("steps", "samples", "hidden", "occupancy_side", "geometry_features"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}; choose a larger one")
-        if not 0 <= self.view_degree <= HIGHEST_DEGREE:
-            raise InputError(f"view_degree is {self.view_degree}; choose one from 0 to {HIGHEST_DEGREE}")
         for name in ("lr", "lr_final", "march_step", "candidates"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}; choose a larger one")
@@ -88,7 +82,6 @@ PRESETS: dict[str, RadianceConfig] = {
     "paper": RadianceConfig(
         grid=GridConfig(n_levels=16, n_features=2, log2_table=19, coarsest=16, finest=4096),
         steps=15000,
-        view_degree=3,
         samples=262144,
         march_step=4.0 / 1024.0,
     ),

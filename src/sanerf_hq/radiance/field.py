@@ -35,7 +35,7 @@ from sanerf_hq.runs import (
 RAYS_A_CHUNK = 16384
 OPAQUE = 0.5
 FINER = 0.5  # of the spacing that was trained with: to look at candidates is cheap, and edges gain
-FORMAT = "4"
+FORMAT = "3"
 
 
 @dataclass(frozen=True)

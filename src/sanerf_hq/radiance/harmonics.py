@@ -8,18 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-HIGHEST_DEGREE = 3
+SH_CHANNELS = 16
 
 
-def n_harmonics(degree: int) -> int:
-    """How many there are up to a degree."""
-    return (degree + 1) ** 2
-
-
-def spherical_harmonics(
-    directions: Float[Tensor, "n 3"], degree: int = HIGHEST_DEGREE
-) -> Float[Tensor, "n n_harmonics"]:
-    """Orthonormal real harmonics Y_l^m, l = 0..degree, m = -l..l; the degree is 3 at most."""
+def spherical_harmonics(directions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 16"]:
+    """Orthonormal real harmonics Y_l^m, l = 0..3, m = -l..l."""
     x, y, z = directions.unbind(-1)
     xx, yy, zz = x * x, y * y, z * z
     c1 = math.sqrt(3 / (4 * math.pi))
@@ -47,4 +40,4 @@ def spherical_harmonics(
             c3 * x * (xx - 3 * yy),
         ],
         -1,
-    )[:, : n_harmonics(degree)]
+    )

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sanerf_hq.kernels import HashGridLayout, hash_grid, hash_grid_layout
 from sanerf_hq.radiance.config import RadianceConfig
-from sanerf_hq.radiance.harmonics import n_harmonics, spherical_harmonics
+from sanerf_hq.radiance.harmonics import SH_CHANNELS, spherical_harmonics
 
 LOG_DENSITY_MAX = 8.0
 INITIAL_LOG_DENSITY = 0.0
@@ -33,7 +33,6 @@ class RadianceNetwork(nn.Module):
             3, grid.n_levels, grid.n_features, grid.log2_table, grid.coarsest, grid.finest
         )
         self.n_geometry = config.geometry_features
-        self.view_degree = config.view_degree
         self.table = nn.Parameter(torch.empty(self.layout.n_entries, grid.n_features))
         self.density = nn.Sequential(
             nn.Linear(self.layout.n_outputs, config.hidden, bias=False),
@@ -41,7 +40,7 @@ class RadianceNetwork(nn.Module):
             nn.Linear(config.hidden, 1 + config.geometry_features, bias=False),
         )
         self.colour = nn.Sequential(
-            nn.Linear(config.geometry_features + n_harmonics(config.view_degree), config.hidden),
+            nn.Linear(config.geometry_features + SH_CHANNELS, config.hidden),
             nn.ReLU(),
             nn.Linear(config.hidden, config.hidden),
             nn.ReLU(),
@@ -75,8 +74,7 @@ class RadianceNetwork(nn.Module):
         self, geometry: Float[Tensor, "n geometry"], directions: Float[Tensor, "n 3"]
     ) -> Float[Tensor, "n 3"]:
         """Colour in [0, 1] of geometry features seen along unit ``directions``."""
-        harmonics = spherical_harmonics(directions, self.view_degree)
-        inputs = torch.cat([geometry, harmonics.to(geometry.dtype)], -1)
+        inputs = torch.cat([geometry, spherical_harmonics(directions).to(geometry.dtype)], -1)
         return torch.sigmoid(self.colour(inputs).float())
 
 
