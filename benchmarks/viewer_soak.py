@@ -3,8 +3,8 @@
     python benchmarks/viewer_soak.py RUN --minutes 60
 
 Clients that are no browsers join, look round, click, press buttons, send nonsense and leave. At the end:
-the process's memory at each eighth of the time, threads, and tracebacks in the log. RUN is
-copied first, so nothing of it changes.
+the process's memory at each eighth of the time, once all that was asked is done, threads, and tracebacks
+in the log. RUN is copied first, so nothing of it changes.
 """
 
 from __future__ import annotations
@@ -158,6 +158,7 @@ def soak(app: App, seconds: float, seed: int) -> tuple[list[Memory], int, int]:
         if draw.random() < REST:
             rest(app)
         if time.monotonic() - started > len(marks) * seconds / EIGHTHS:
+            rest(app)
             marks.append(Memory.now())
     for client in clients:
         client.socket.close()

@@ -26,6 +26,7 @@ STEPS = 600  # a little blurred; with fewer the mug has no surface that clicks c
 MUG, BOOKS = 3, 2
 MUG_PLACE, MUG_BOX = (187, 71), (171, 51, 204, 90)
 BOOKS_PLACE = (187, 97)
+BALL, BALL_VIEW, BALL_PLACE = 8, 4, (169, 71)
 Pixel = tuple[float, float]
 
 pytestmark = [
@@ -113,6 +114,55 @@ def share(overlay: Tensor, truth: Tensor, identity: int) -> float:
     return float(overlay[truth == identity].float().mean())
 
 
+def iou_of(overlay: Tensor, truth: Tensor, identity: int) -> float:
+    wanted = truth == identity
+    return float((overlay.bool() & wanted).sum() / (overlay.bool() | wanted).sum())
+
+
+def test_one_click_is_enough_and_the_page_answers_while_the_field_is_trained(
+    app: App, browser: Chromium, tmp_path: Path
+):
+    browser.open(app.url)
+    session = session_of(app)
+    until(lambda: "click on an object" in browser.text(), 60, "the panel")
+    at_rest(session)
+    view = app.workshop.home.views[BALL_VIEW]
+    until(lambda: session.viewpoint, 30, "the camera")
+    for _ in app.workshop.home.scene.views:
+        if session.viewpoint.is_at(view.camera, 3.0):
+            break
+        before = session.viewpoint
+        browser.key("v")
+        until(lambda before=before: session.viewpoint != before, 30, "the next view")
+    at_rest(session)
+    browser.click(*on_page(browser, session, view, BALL_PLACE))
+    until(lambda: session.outcome is not None, 60, "the preview")
+    browser.screenshot(tmp_path / "preview.png")
+
+    # It is looked round while the field is trained.
+    left, top, width, height = browser.canvas()
+    before = session.viewpoint
+    browser.drag([(left + width / 4 + 12 * step, top + height * 0.8) for step in range(6)])
+    until(
+        lambda: session.frame is not None and session.frame.viewpoint not in (None, before),
+        30,
+        "another picture",
+    )
+    assert not session.is_refined
+    browser.screenshot(tmp_path / "round.png")
+    refined(session, browser)
+    browser.press("Show")
+    browser.press("Fly there")
+    until(
+        lambda: session.viewpoint and session.viewpoint.is_at(view.camera, 3.0), 60, "the ball's view again"
+    )
+    at_rest(session)
+    overlay, truth = overlay_and_truth(session, view)
+    browser.screenshot(tmp_path / "ball.png")
+    assert iou_of(overlay, truth, BALL) >= 0.8
+    assert browser.errors == []
+
+
 def test_an_object_is_clicked_saved_exported_and_found_again(
     app: App, browser: Chromium, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
@@ -141,9 +191,7 @@ def test_an_object_is_clicked_saved_exported_and_found_again(
         """IoU of the overlay with the mug, and how much of the books it covers."""
         refined(session, browser)
         overlay, truth = overlay_and_truth(session, view)
-        mug = truth == MUG
-        iou = float((overlay.bool() & mug).sum() / (overlay.bool() | mug).sum())
-        return iou, share(overlay, truth, BOOKS)
+        return iou_of(overlay, truth, MUG), share(overlay, truth, BOOKS)
 
     # A click on the mug takes in some of the books below it; a shift-click on them gives them back.
     browser.click(*at(MUG_PLACE))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.features import EmbeddingCache
@@ -23,8 +24,9 @@ from sanerf_hq.viewer.combine import combined
 from sanerf_hq.viewer.state import ObjectState, Operation, Part
 
 WORK = "work"
-KEPT_PARTS = 16
+KEPT_PARTS = 32
 STAGE = "masks"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ class Workshop:
         self.pool = load_view_samples(field, progress)
         self._polls = Polls(self.home, self.pool)
         self._segmenters: dict[str, Segmenter | MaskFolder] = {}
-        self._surveys: OrderedDict[tuple[str, Part], Survey] = OrderedDict()
-        self._finished: set[tuple[str, Part]] = set()
+        self._begun: OrderedDict[tuple[str, Part], Survey] = OrderedDict()  # of which a preview is there
+        self._found: OrderedDict[tuple[str, Part], MaskSet] = OrderedDict()  # of all views
         self._bench = threading.Lock()  # training twice at a time on the same cores only takes longer
 
     def segmenter(self, spec: str) -> Segmenter | MaskFolder:
@@ -163,7 +165,11 @@ class Workshop:
     def _part_masks(self, spec: str, part: Part, views: int | None, progress: ProgressCallback) -> MaskSet:
         segmenter = self.segmenter(spec)
         key = spec, replace(part, operation="new")
-        survey = self._surveys.pop(key, None)  # one that is stopped half-way is not used again
+        known = self._found.get(key)
+        if known is not None:
+            self._found.move_to_end(key)
+            return known
+        survey = self._begun.pop(key, None)  # one that is stopped half-way is not used again
         if survey is None:
             config = DECODE_PRESETS[self.preset]
             survey = begin_survey(self.field, segmenter, part.prompts(), self._polls, config)
@@ -171,15 +177,15 @@ class Workshop:
         def told(done: int, total: int) -> None:
             progress(Progress(STAGE, done, total))
 
-        if key not in self._finished:
-            survey.decode(views, told)
-        if views is None and key not in self._finished:
+        survey.decode(views, told)
+        if views is None:
             survey.repeat(told)
-            self._finished.add(key)
-        self._surveys[key] = survey
-        while len(self._surveys) > KEPT_PARTS:
-            self._finished.discard(self._surveys.popitem(last=False)[0])
-        return mask_set({"the object": survey}, segmenter.name)
+        masks = mask_set({"the object": survey}, segmenter.name)
+        if views is None:  # a survey holds every candidate's pixels, its masks take a hundredth of that
+            _put(self._found, key, masks)
+        else:
+            _put(self._begun, key, survey)
+        return masks
 
     def _scratch_field(self, scratch: Path) -> RadianceField:
         """The same field, at home in a folder where its trials harm nobody."""
@@ -196,3 +202,9 @@ class Workshop:
             yield
         finally:
             self._bench.release()
+
+
+def _put(kept: OrderedDict[tuple[str, Part], T], key: tuple[str, Part], value: T) -> None:
+    kept[key] = value
+    while len(kept) > KEPT_PARTS:
+        kept.popitem(last=False)
