@@ -97,7 +97,7 @@ def overlay_and_truth(session: Session, view: View) -> tuple[Tensor, Tensor]:
     until(lambda: session.frame is not None and session.frame.is_final, 120, "the sharp picture")
     frame, outcome = session.frame, session.outcome
     assert frame is not None and outcome is not None
-    shown = labels_of(outcome, frame.surfaces, session.look.threshold)
+    shown = labels_of(outcome, frame, session.look.threshold).flatten()
     grid = frame.camera.pixel_grid()
     seen = view.camera.project(frame.camera.unproject(grid, torch.ones(len(grid))))
     x, y = seen.xy[seen.on_screen].long().unbind(-1)

@@ -39,7 +39,7 @@ def iou(session: Session, number: int) -> float:
     """Of the overlay and a ball, in the picture that is shown."""
     frame, outcome = session.frame, session.outcome
     assert frame is not None and outcome is not None
-    shown = labels_of(outcome, frame.surfaces, session.look.threshold).view(frame.depth.shape) > 0
+    shown = labels_of(outcome, frame, session.look.threshold) > 0
     truth = torch.from_numpy(ball_photo(frame.camera)[1]) == number
     return float((shown & truth).sum() / (shown | truth).sum())
 

@@ -6,6 +6,7 @@ from sanerf_hq.objects.config import RayPairConfig as RayPairConfig
 from sanerf_hq.objects.field import ObjectField as ObjectField
 from sanerf_hq.objects.field import ObjectView as ObjectView
 from sanerf_hq.objects.field import object_view as object_view
+from sanerf_hq.objects.holes import fill_holes as fill_holes
 from sanerf_hq.objects.preview import Preview as Preview
 from sanerf_hq.objects.preview import preview_of as preview_of
 from sanerf_hq.objects.segment import Segmentation as Segmentation

@@ -13,6 +13,7 @@ from torch import Tensor
 from sanerf_hq.geometry import Camera, Rays, contract, to_unit
 from sanerf_hq.objects.composite import BACKGROUND_LOGIT, composite_identities, is_solid, restricted
 from sanerf_hq.objects.config import ObjectConfig, RayPairConfig
+from sanerf_hq.objects.holes import fill_holes
 from sanerf_hq.objects.network import ObjectNetwork
 from sanerf_hq.objects.passing import passing
 from sanerf_hq.objects.region import Region
@@ -39,8 +40,8 @@ class ObjectView:
 
     @property
     def labels(self) -> Int64[Tensor, "h w"]:
-        """The identity of each pixel, 0 = background."""
-        return self.probabilities.argmax(-1)
+        """The identity of each pixel, 0 = background; specks in an object's middle are the object's."""
+        return fill_holes(self.probabilities.argmax(-1))
 
     @property
     def mask(self) -> Bool[Tensor, "h w"]:

@@ -2,7 +2,7 @@
 
 glibc gives threads arenas of their own and never moves what is free from one to another. With some forty
 threads that come and go with pages, and pictures of many megabytes, what is free and kept grows and grows;
-nor does it hand back by itself what one large job leaves behind.
+nor does it hand back by itself what a segmentation or a sharp picture leaves behind.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from sanerf_hq.radiance import SurfaceSamples
+from sanerf_hq.objects import fill_holes
 from sanerf_hq.viewer.frames import Frame
 from sanerf_hq.viewer.state import SessionState
 from sanerf_hq.viewer.workshop import Outcome
@@ -36,15 +36,16 @@ class Look:
     threshold: float = 0.0
 
 
-def labels_of(outcome: Outcome, surfaces: SurfaceSamples, threshold: float) -> Int64[Tensor, "n_rays"]:
-    """Whose each ray is, 0 = nobody's; only weights of known samples are summed, nothing is rendered."""
+def labels_of(outcome: Outcome, frame: Frame, threshold: float) -> Int64[Tensor, "h w"]:
+    """Whose each pixel is, 0 = nobody's; only weights of known samples are summed, nothing is rendered."""
+    surfaces = frame.surfaces
     if outcome.field is not None:
         shares = outcome.field.logits_of(surfaces).softmax(-1)
         shares = torch.cat([shares[:, :1] + threshold, shares[:, 1:]], -1)
     else:
         assert outcome.preview is not None
         shares = outcome.preview.with_gamma(threshold).probabilities_of(surfaces)
-    return shares.argmax(-1).cpu()
+    return fill_holes(shares.argmax(-1).cpu().view(frame.depth.shape))
 
 
 def picture_of(
@@ -59,7 +60,7 @@ def picture_of(
         return rgb.round().to(torch.uint8)
     if look.mode in ("object", "removed") and outcome.field is not None:
         return rgb.round().to(torch.uint8)  # the field itself was cut: see Session
-    labels = labels_of(outcome, frame.surfaces, look.threshold).view(shape)
+    labels = labels_of(outcome, frame, look.threshold)
     colours, shown = palette(state, outcome)
     on = shown[labels]
     if look.mode == "object":

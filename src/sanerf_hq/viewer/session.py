@@ -95,6 +95,7 @@ class Session:
             self._outcomes.clear()
             if self.outcome is not None:
                 self._keep(self.outcome)
+        hand_back_memory()
 
     def close(self) -> None:
         """End the session and delete its scratch folder."""
@@ -166,6 +167,7 @@ class Session:
             show(replace(moved, seconds=time.monotonic() - started))
         least = 0 if moved is None else moved.camera.width
         self._painter.paint(self._field(), viewpoint, size, show, ticket.check, least)
+        hand_back_memory()
 
     def _moved_from(self, viewpoint: Viewpoint, size: tuple[int, int]) -> Frame | None:
         """The last sharp picture as it looks from a new place; None where it is the place that it shows."""
