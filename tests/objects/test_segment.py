@@ -154,6 +154,12 @@ def test_wrong_masks_are_outvoted_only_where_they_are_weighed(field: BallField, 
     assert bad < 0.6
 
 
+def test_damaged_masks_are_nobodys_labels(field: BallField):
+    equal = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0, again=0)
+    assert masks_of(field, "truth", equal).are_exact
+    assert not masks_of(field, "damaged:wobble=1,seed=0", equal).are_exact
+
+
 def test_nothing_prompted_is_an_error(field: BallField):
     segmenter = load_segmenter("truth", field.at_home().scene)
     with pytest.raises(InputError, match="nothing is prompted"):

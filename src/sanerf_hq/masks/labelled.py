@@ -85,11 +85,12 @@ class Labelled:
 
     def segments(self, identity: int = 1) -> tuple[Segment, ...]:
         relied = self._relied_on()
+        source = "labels" if self._folder.answer is None else "altered"
         candidates = []
         for number, mask in self._masks.items():
             visible = self._seen.visible[number] & relied
             answered = share_answered(mask, self._seen.xy[number][visible], self._on_object[visible])
-            candidates.append(Candidate(number, mask, mask, "labels", answered=answered))
+            candidates.append(Candidate(number, mask, mask, source, answered=answered))
         settled = self._polls.settle(candidates, set(self._seeing()), self._config)
         return settled.segments(self._home, identity)
 
