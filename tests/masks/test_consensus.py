@@ -51,6 +51,14 @@ def test_agreement_is_the_iou_with_the_other_views():
     assert float(verdict.weights[2]) < float(verdict.weights[0])
 
 
+def test_a_large_neighbour_that_some_masks_take_in_is_not_held_against_the_others():
+    right = torch.tensor([1.0] + [0.0] * 11)
+    masks = [(view, torch.ones(CELLS) if view in (0, 3, 6) else right) for view in range(10)]
+    verdict = settle(votes(masks), ones(10), at(10, 0, 1, 2))
+    assert verdict.weights.tolist() == [0, 1, 1, 0, 1, 1, 0, 1, 1, 1]
+    assert torch.equal(verdict.shares, right)
+
+
 def test_trust_grows_from_view_to_view_round_an_object():
     front = torch.tensor([1.0, 1.0, 0, 0] + [0.0] * 8)
     middle = torch.tensor([0.0, 1.0, 1.0, 0] + [0.0] * 8)

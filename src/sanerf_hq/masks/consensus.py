@@ -16,6 +16,7 @@ from torch import Tensor
 from sanerf_hq.masks.ballots import Ballots
 
 ROUNDS = 8
+NOT_SAID, SAID = 0.25, 0.75  # shares of the other views up to which, and from which on, they are of one mind
 HEARD = 0.5  # weight of other views below which nothing is known of a cell
 COVERED = 0.15  # share of what a view and the others claim that both must know of to be compared
 DISAGREES, AGREES = 0.25, 0.6  # agreements at which a view begins to count, and counts in full
@@ -94,13 +95,18 @@ def settle(
 def _agreement(
     ballots: Ballots, weights: Float[Tensor, "n_masks"]
 ) -> tuple[Float[Tensor, "n_masks"], Bool[Tensor, "n_masks"]]:
-    """Soft IoU of each mask with what other views say of the cells it sees, and whether they know enough."""
+    """Soft IoU of each mask with what other views say of the cells it sees, and whether they know enough.
+
+    What a third of the views say by mistake must not count against those that are right: over a large
+    neighbour that some masks take in, it would weigh more than the object itself.
+    """
     own = _by_view(ballots, weights)
     votes = torch.zeros_like(ballots.seen).index_add_(0, ballots.owner, weights[:, None] * ballots.inside)
     known = (own[:, None] * ballots.seen).sum(0) - own[:, None] * ballots.seen
     share = (votes.sum(0) - votes) / known.clamp_min(1e-6)
+    said = ((share - NOT_SAID) / (SAID - NOT_SAID)).clamp(0, 1)
     heard = (known >= HEARD).float()
-    expected = (ballots.seen * share.clamp(0, 1))[ballots.owner]
+    expected = (ballots.seen * said)[ballots.owner]
     heard = heard[ballots.owner]
     larger = torch.maximum(ballots.inside, expected)
     union = (heard * larger).sum(-1)
