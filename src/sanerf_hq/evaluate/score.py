@@ -15,7 +15,7 @@ from sanerf_hq.evaluate.pictures import ObjectPictures, RenderView, ScenePicture
 from sanerf_hq.geometry import Camera
 from sanerf_hq.masks import RLE
 from sanerf_hq.masks.rle import decode, encode
-from sanerf_hq.objects import ObjectField, Preview, object_view
+from sanerf_hq.objects import ObjectField, Preview, fill_holes, object_view
 from sanerf_hq.radiance import RadianceField, SurfaceSamples
 from sanerf_hq.runs import Progress, ProgressCallback, quiet
 from sanerf_hq.scene import SceneObject, has_truth, instance_mask, object_pixels, read_image, read_mask
@@ -135,9 +135,8 @@ def score_views(
                 truth = instance_mask(view, candidate.target.id, home.width)
                 _count(tally, candidate, view.name, candidate.mask(surfaces, camera), truth)
                 if candidate.preview is not None:
-                    first = (
-                        candidate.preview.probabilities_of(surfaces).argmax(-1).view(truth.shape).cpu() > 0
-                    )
+                    won = candidate.preview.probabilities_of(surfaces).argmax(-1).view(truth.shape)
+                    first = fill_holes(won.cpu()) > 0
                     tally.preview += Overlap(int((first & truth).sum()), int((first | truth).sum()))
         if view.name in shown:
             renders[view.name] = (rgb * 255).round().to(torch.uint8), score
