@@ -64,8 +64,8 @@ def direction_faults(imports: list[Import]) -> list[str]:
         if not found.module.startswith("sanerf_hq."):
             continue
         target = found.module.split(".")[1]
-        if len(inside) == 1:  # __init__.py gathers the public names, the others stand alone
-            if inside[0] != "__init__.py":
+        if len(inside) == 1:  # __init__.py gathers the public names, __main__.py runs, the others stand alone
+            if inside[0] not in ("__init__.py", "__main__.py"):
                 faults.append(str(found))
         elif target not in ALONE and target != inside[0]:
             known_above = target in order and order[target] < order[inside[0]]

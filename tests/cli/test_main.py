@@ -68,6 +68,13 @@ def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out == f"sanerf {version('sanerf-hq')}\n"
 
 
+def test_it_runs_as_a_module():
+    words = [sys.executable, "-m", "sanerf_hq"]
+    shown = subprocess.run([*words, "--version"], check=True, capture_output=True, text=True)
+    assert shown.stdout == f"sanerf {version('sanerf-hq')}\n"
+    assert subprocess.run([*words, "fly"], capture_output=True).returncode == 2
+
+
 def test_help_does_not_wait_for_torch():
     code = (
         "import json, sys; from sanerf_hq.cli.main import main; main(['train', '--help']); "
