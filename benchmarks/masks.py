@@ -252,8 +252,7 @@ def main(words: Sequence[str] | None = None) -> None:
     rows = means(records, names, "rate" if options.damage else "scene")
     print_table(rows, f"mean IoU, {options.split} views, {options.stage}")
     if options.damage:
-        shares = f"share of the views that are {options.damage}"
-        what = "wobble, pixels" if options.damage == "wobble" else shares
+        what = "wobble, pixels" if options.damage == "wobble" else f"share of the views: {options.damage}"
         line_plot(rows, what, "mean IoU", options.out / f"{options.damage}.png")
     asked = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
     asked["runs"] = [folder.name for folder in options.runs]
