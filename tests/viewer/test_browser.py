@@ -239,8 +239,8 @@ def test_an_object_is_clicked_saved_exported_and_found_again(
         from sanerf_hq.viewer.files import Files
 
         Files(fresh, lambda name, content: None).open("objects")
-        until(lambda: fresh.name == "objects", 60, "the opened segmentation")
-        assert fresh.state == state and fresh.is_refined
+        until(lambda: fresh.is_refined, 60, "the opened segmentation")
+        assert fresh.state == state and fresh.name == "objects"
         until(lambda: "+1" in browser.text(), 60, "the object's row")
         browser.screenshot(tmp_path / "opened.png")
     finally:
