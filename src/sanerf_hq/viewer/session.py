@@ -277,10 +277,12 @@ class Session:
         with self._lock:
             self._hands.cancel()
             self._trained = None
-            self.name, self.segmenter = name, outcome.request.segmenter
+            self.segmenter = outcome.request.segmenter
             self.look = replace(self.look, threshold=threshold)
             self.history = self.history.then(state)
             self._keep(outcome)
+            self.outcome = outcome
+            self.name = name  # last: who sees the name finds the rest
         self.screen.changed()
         self._show(outcome)
 
