@@ -6,6 +6,8 @@ leaves specks of background in an object's mask, which the truth has not and mea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from jaxtyping import Int64
@@ -44,7 +46,7 @@ def fill_holes(labels: Int64[Tensor, "h w"], share: float = HOLE_SHARE) -> Int64
     return torch.where(labels == 0, torch.from_numpy(owner[holes]).to(labels), labels)
 
 
-def _neighbours(holes: np.ndarray, labels: np.ndarray):
+def _neighbours(holes: np.ndarray, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pairs of a pixel's hole and its neighbour's label, in each of four directions."""
     yield holes[:, :-1], labels[:, 1:]
     yield holes[:, 1:], labels[:, :-1]
