@@ -8,7 +8,8 @@ first clicks and fused in every way of METHODS from two sets of masks: as they c
 chosen among and asked for again (``weighed``); beside them stands the segmenter itself, shown the same points
 in each test photo. Scores are pooled over test views at full size; 3D precision
 and recall are those of the depth truth's points, by the field's probability there. The paired bootstrap is
-over objects and seeds, of each method against ``plain``, Eq. 8 alone on masks as they come.
+over objects and seeds, of each method against every ``--base``; the first of them is Eq. 8 alone on masks as
+they come.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ METHODS: dict[str, ObjectConfig | None] = {
     "colour alone": replace(STANDARD, pairs=replace(STANDARD.pairs, reach=0.0, weight=8.0)),
     "photo colours": replace(STANDARD, pairs=replace(STANDARD.pairs, colours="photo")),
     "no outlines": replace(STANDARD, band_share=0.0, band_rays=0),
+    "from nothing": replace(STANDARD, from_votes=False),
 }
 USUAL = ("preview", "plain", "ce", "within", "across")
 FIGURES = ("iou", "boundary_iou", "boundary_iou_3px", "precision_3d", "recall_3d")
@@ -348,6 +350,24 @@ def print_summary(summary: Mapping[str, Mapping[str, Any]], base: str, title: st
     Console(width=max(150, Console().width)).print(table)
 
 
+def report(records: Sequence[Mapping[str, Any]], options: argparse.Namespace) -> None:
+    """Print the tables of the records so far, and write ``results.json``."""
+    scenes = dict.fromkeys(one["scene"] for one in records)
+    title = f"{options.segmenter}, {options.clicks} clicks, test views of {', '.join(scenes)}"
+    summary = {base: summarise(records, base) for base in options.base}
+    for base, found in summary.items():
+        print_summary(found, base, title)
+    by_kind = {}
+    for kind in sorted({kind for one in records for kind in one["kinds"]}):
+        by_kind[kind] = summarise([one for one in records if kind in one["kinds"]], options.base[0])
+        print_summary(by_kind[kind], options.base[0], f"objects that are {kind}")
+    asked = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    asked["runs"] = [folder.name for folder in options.runs]
+    content = environment(torch.device("cpu")) | {"options": asked, "summary": summary, "by_kind": by_kind}
+    content |= {"records": records}
+    (options.out / "results.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", type=Path, nargs="+")
@@ -356,7 +376,9 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(USUAL))
     parser.add_argument("--decodings", nargs="+", choices=list(DECODINGS), default=list(DECODINGS))
-    parser.add_argument("--base", default="equal, plain", help="what gains are taken over")
+    parser.add_argument(
+        "--base", nargs="+", default=["equal, plain"], help="methods that gains are taken over"
+    )
     parser.add_argument("--objects", nargs="+", help="names of those to segment; all if not given")
     parser.add_argument("--clicks", type=int, default=3)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -365,18 +387,10 @@ def main(words: Sequence[str] | None = None) -> None:
     options = parser.parse_args(words)
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    records = [one for folder in options.runs for one in measure(folder, options)]
-    summary = summarise(records, options.base)
-    print_summary(summary, options.base, f"{options.segmenter}, {options.clicks} clicks, test views")
-    by_kind = {}
-    for kind in sorted({kind for one in records for kind in one["kinds"]}):
-        by_kind[kind] = summarise([one for one in records if kind in one["kinds"]], options.base)
-        print_summary(by_kind[kind], options.base, f"objects that are {kind}")
-    asked = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-    asked["runs"] = [folder.name for folder in options.runs]
-    content = environment(torch.device("cpu")) | {"options": asked, "summary": summary, "by_kind": by_kind}
-    content |= {"records": records}
-    (options.out / "results.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    records: list[dict[str, Any]] = []
+    for folder in options.runs:
+        records += measure(folder, options)
+        report(records, options)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,11 @@ class Pictures:
     segmenter: Segmenter
     segment_on: SegmentOn = "photo"
 
+    @property
+    def threads(self) -> int:
+        """Prompts that are decoded at a time: a graphics card is kept busy by one."""
+        return torch.get_num_threads() if self.field.device.type == "cpu" else 1
+
     def of_view(self, view: View) -> Embedding:
         """The embedding of a training view."""
         home = self.field.at_home()

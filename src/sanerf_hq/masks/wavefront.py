@@ -8,6 +8,7 @@ with the box round it, and with the mask itself. In the same way views are asked
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import final
 
@@ -16,6 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sanerf_hq.geometry import Camera
+from sanerf_hq.masks.abreast import abreast
 from sanerf_hq.masks.candidates import Candidate, candidates_of
 from sanerf_hq.masks.config import DecodeConfig
 from sanerf_hq.masks.guess import Guess
@@ -33,6 +35,7 @@ MOST_PIXELS = 2000  # of a mask, that these are chosen from
 HULL = 0.3  # room round the box of the user's points, in its sides: points lie inside the object
 HULL_LEAST = 0.1  # the same at each end, in its longest side
 VIEWS_A_WAVE = 10
+GROUP = 16  # views whose embeddings are held at a time: SAM's take some megabytes each
 LEAST_ANSWERED = 0.5  # of the prompt, below which a mask is no answer
 LEAST_KNOWN = 0.3  # of the largest guess: what a view must see of the object to be prompted in a wave
 SPREADS = 1.5  # times the largest distance between clicks that an object reaches beyond them
@@ -110,23 +113,26 @@ class Wavefront:
 
     def decode(self, most: int | None, told: Told) -> None:
         total = len(self._cameras)
+
+        def seen(_: int) -> None:
+            told(len(self._looked_at), total)
+
         on_object = self._user.points[self._user.labels == 1]
         middle = on_object.mean(0) if len(on_object) else torch.zeros(3)
         order = spread_order(self._home, self._prompted, self._seeing(), middle)
-        for number in order:
-            if most is not None and len(self._looked_at) >= most:
-                return
-            if number not in self._looked_at:
-                guess = self._guess(number) if self._boxed else None
-                self._look(number, guess, "projected")
-                told(len(self._looked_at), total)
+        order = [number for number in order if number not in self._looked_at]
+        if most is not None:
+            order = order[: max(0, most - len(self._looked_at))]
+        size = 1 if self._boxed else len(order)  # a box says little of other views: the first tell the next
+        while order:
+            wave = [(number, self._guess(number) if self._boxed else None) for number in order[:size]]
+            self._look(wave, "projected", seen)
+            order, size = order[size:], min(2 * size, VIEWS_A_WAVE)
         while self._config.spread and (most is None or len(self._looked_at) < most):
-            wave = self._next_wave()
-            if not wave:
+            spread = self._next_wave()
+            if not spread:
                 break
-            for number, guess in wave:
-                self._look(number, guess, "spread")
-                told(len(self._looked_at), total)
+            self._look(spread, "spread", seen)
         if most is None:
             told(total, total)
 
@@ -140,15 +146,11 @@ class Wavefront:
     def _ask_again(self, below: float, told: Told) -> int:
         """Prompt the views whose masks weigh less from what all say; how many there were."""
         settled = self._settle()
-        asked = 0
-        for number in range(len(self._cameras)):
-            may = self._config.spread or number in self._looked_at
-            if may and settled.weight(number) < below and (guess := self._guess(number)) is not None:
-                self._look(number, guess, "repeated", settle=False, by_mask=below == math.inf)
-                asked += 1
-            told(number + 1, len(self._cameras))
-        self._settled = None
-        return asked
+        may = [n for n in range(len(self._cameras)) if self._config.spread or n in self._looked_at]
+        guesses = [(n, self._guess(n)) for n in may if settled.weight(n) < below]
+        asked = [(n, guess) for n, guess in guesses if guess is not None]
+        self._look(asked, "repeated", lambda done: told(done, len(asked)), by_mask=below == math.inf)
+        return len(asked)
 
     def segments(self, identity: int = 1) -> tuple[Segment, ...]:
         return self._settle().segments(self._home, identity)
@@ -170,28 +172,45 @@ class Wavefront:
                 seeing.append(number)
         return seeing
 
-    def _next_wave(self) -> list[tuple[int, Guess]]:
+    def _next_wave(self) -> list[tuple[int, Guess | None]]:
         """The views that see most of what is known of the object, among those not looked at."""
-        found = []
+        found: list[tuple[int, Guess]] = []
         for number in range(len(self._cameras)):
             if number not in self._looked_at and (guess := self._guess(number)) is not None:
                 found.append((number, guess))
         found.sort(key=lambda pair: -pair[1].area)
-        return [pair for pair in found[:VIEWS_A_WAVE] if pair[1].area >= LEAST_KNOWN * found[0][1].area]
+        return [(n, one) for n, one in found[:VIEWS_A_WAVE] if one.area >= LEAST_KNOWN * found[0][1].area]
 
     def _look(
         self,
-        number: int,
-        guess: Guess | None,
+        asked: Sequence[tuple[int, Guess | None]],
         source: Source,
-        settle: bool = True,
+        done: Callable[[int], None],
         by_mask: bool = False,
     ) -> None:
-        """Ask for the object in a view; ``by_mask``: only with the guess as a mask prompt, if it can be."""
-        self._looked_at.add(number)
-        embedding = self._pictures.of_view(self._home.views[number])
-        camera = self._cameras[number]
-        view = self._home.views[number]
+        """Ask for the object in views, of each of which something may be known.
+
+        ``by_mask``: Only with what is known as a mask prompt, if it can be.
+        """
+        count = 0
+        for start in range(0, len(asked), GROUP):
+            group = asked[start : start + GROUP]
+            looks = [(n, guess, self._pictures.of_view(self._home.views[n])) for n, guess in group]
+            found = abreast(
+                lambda look: self._found_in(*look, source, by_mask), looks, self._pictures.threads
+            )
+            for (number, _), candidates in zip(group, found, strict=True):
+                self._looked_at.add(number)
+                self._candidates += candidates
+                count += 1
+                done(count)
+        self._settled = None
+
+    def _found_in(
+        self, number: int, guess: Guess | None, embedding: Embedding, source: Source, by_mask: bool
+    ) -> list[Candidate]:
+        """What a view answers; other threads ask other views meanwhile."""
+        view, camera = self._home.views[number], self._cameras[number]
         seen = Marks(camera, view, self._xy[number], self._labels[number], None)
         projected = ViewPrompts(view.name, seen.xy, seen.labels, source=source)
         asked = (
@@ -199,14 +218,12 @@ class Wavefront:
             if guess is None
             else self._from_guess(projected, guess, camera, embedding)[-1 if by_mask else 0 :]
         )
-        self._candidates += [
+        return [
             one
             for one in self._answers(number, embedding, asked, seen)
             if one.answered >= LEAST_ANSWERED
             and (guess is None or source != "repeated" or guess.likeness(one.mask) >= LIKE_GUESS)
         ]
-        if settle:
-            self._settled = None
 
     def _from_clicks(self, projected: ViewPrompts, camera: Camera) -> list[ViewPrompts]:
         """The user's points as a view sees them; with their box, where they are many."""

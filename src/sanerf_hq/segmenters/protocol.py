@@ -89,5 +89,8 @@ class Segmenter(Protocol):
         ...
 
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
-        """Masks for each prompt on its own; an empty list gives an empty list."""
+        """Masks for each prompt on its own; an empty list gives an empty list.
+
+        Called from several threads at once, an image each.
+        """
         ...
