@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 
 from sanerf_hq.errors import Cancelled, InputError
-from sanerf_hq.masks import DecodeConfig, MaskSet, Polls, begin_survey, decode_masks
+from sanerf_hq.masks import (
+    DecodeConfig,
+    MaskSet,
+    Polls,
+    begin_survey,
+    clicked_points,
+    decode_masks,
+    mask_set,
+)
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt
 from sanerf_hq.radiance import load_view_samples
 from sanerf_hq.runs import Progress
@@ -208,6 +216,46 @@ def test_a_view_that_answers_better_when_asked_again_is_taken_in(field_: BallFie
     assert set(masks.views) == views_seeing(1)
     check_equals_truth(masks, 1)
     assert {one.source for one in masks.segments if one.view == "images/4.png"} == {"repeated"}
+
+
+class Greedy(ByColour):
+    """Every ball in sight, less those that a negative point lies on."""
+
+    def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
+        self.asked.append(embedding.view)
+        found = []
+        for prompt in prompts:
+            image = embedding.tensors["image"].int()
+            mask = (image - image[0, 0]).abs().sum(-1) > 60
+            for x, y in prompt.point_coords[prompt.point_labels == 0].long().tolist():
+                mask &= (image - image[y, x]).abs().sum(-1) >= 30
+            logits = mask.float()[None] * 8 - 4
+            found.append(Masks(logits, torch.tensor([0.9]), logits))
+        return found
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_mask_holds_what_was_clicked_for_another_object(field_: BallField, threads: int):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        rivals = clicked_points(field_, PointPrompt("3", [center_pixel(3, 2)]))
+        polls = Polls(field_.at_home(), load_view_samples(field_))
+        config = DecodeConfig(spread=False)
+        shares = []
+        for others in (None, rivals):
+            survey = begin_survey(field_, Greedy(), CLICK, polls, config, others)
+            survey.decode(None, lambda *_: None)
+            masks = mask_set({"one": survey}, "greedy")
+            both = either = 0
+            for view in masks.views:
+                mask, true = masks.mask(view), truth(int(Path(view).stem))
+                assert mask is not None
+                both, either = both + int((mask & true).sum()), either + int((mask | true).sum())
+            shares.append(both / either)
+    finally:
+        torch.set_num_threads(before)
+    assert shares[0] < 0.8 and shares[1] > 0.95
 
 
 def test_the_preview_needs_only_the_first_views(field_: BallField):

@@ -97,6 +97,7 @@ class Segment:
             decoding = replace(decoding, segment_on=self.segment_on)
         segmenter = load_segmenter(self.segmenter, field.at_home().scene, self.device)
         beside = self._beside(field, set(wanted)) if self.add else None
+        rivals = self._prompts_of(run.segmentation(name), () if beside is None else beside.names)
         record = self._record(run.segmentation(name), wanted, () if beside is None else beside.names)
 
         def make_room() -> None:
@@ -114,6 +115,7 @@ class Segment:
                 beside,
                 progress=progress,
                 before_training=make_room,
+                rivals=rivals,
             )
         folder = run.segmentation(name)
         write_json(folder.prompts, record)
@@ -150,6 +152,14 @@ class Segment:
         masks = load_segmentation_masks(field, self.name)
         stage = run.stage(f"segmentations/{run.segmentation(self.name).name}")
         return masks if stage is not None and stage.is_complete else masks.without(names)
+
+    def _prompts_of(self, folder: SegmentationFolder, names: tuple[str, ...]) -> list[Prompt]:
+        """What the objects that are there were prompted with."""
+        from sanerf_hq.prompts import read_prompts
+
+        if not names or not folder.prompts.exists():
+            return []
+        return [one for name, asked in read_prompts(folder.prompts).items() if name in names for one in asked]
 
     def _prompts(self) -> list[Prompt]:
         """The options as prompts, one for each view.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jaxtyping import Float
+from torch import Tensor
+
 from sanerf_hq.errors import InputError
 from sanerf_hq.masks.config import DecodeConfig
 from sanerf_hq.masks.labelled import Labelled
@@ -13,11 +16,13 @@ from sanerf_hq.masks.survey import Polls, Survey
 from sanerf_hq.masks.wavefront import Wavefront
 from sanerf_hq.prompts import (
     BoxPrompt,
+    Cloud,
     PointPrompt,
     Prompt,
     SpacePrompt,
     lift,
     marks_of,
+    space_cloud,
     split_prompts,
 )
 from sanerf_hq.radiance import RadianceField, ViewSamples, load_view_samples
@@ -69,9 +74,14 @@ def begin_survey(
     prompts: Prompt | Sequence[Prompt],
     polls: Polls,
     config: DecodeConfig,
+    rivals: Float[Tensor, "n_rivals 3"] | None = None,
 ) -> Survey:
-    """Take in the prompts of one object; arguments and errors as for :func:`decode_masks`."""
-    asked = [prompts] if isinstance(prompts, PointPrompt | BoxPrompt | SpacePrompt) else list(prompts)
+    """Take in the prompts of one object; arguments and errors as for :func:`decode_masks`.
+
+    ``rivals``, by :func:`clicked_points`, lie on other objects: a mask that holds one is asked for again with
+    it as a click beside the object. Labels need no such thing.
+    """
+    asked = _as_list(prompts)
     if not asked:
         raise InputError("there is no prompt; give a click, a box or a 3D point")
     if not any(isinstance(prompt, BoxPrompt) or prompt.positive for prompt in asked):
@@ -79,7 +89,7 @@ def begin_survey(
     if isinstance(segmenter, MaskFolder):
         return Labelled(field, segmenter, asked, polls, config)
     pictured, space = split_prompts(asked)
-    wave = Wavefront(field, Pictures(field, segmenter, config.segment_on), polls, config)
+    wave = Wavefront(field, Pictures(field, segmenter, config.segment_on), polls, config, rivals)
     for prompt in pictured:
         marks = marks_of(field, prompt)
         wave.add_cloud(lift(field, marks))
@@ -87,6 +97,22 @@ def begin_survey(
     for prompt in space:
         wave.add_space(prompt)
     return wave
+
+
+def clicked_points(field: RadianceField, prompts: Prompt | Sequence[Prompt]) -> Float[Tensor, "n 3"]:
+    """Points of the scene that an object's prompts say are on it.
+
+    Raises:
+        InputError: A click lies off its image or on empty space, or its view does not exist.
+    """
+    pictured, space = split_prompts(_as_list(prompts))
+    clouds = [lift(field, marks_of(field, prompt)) for prompt in pictured]
+    cloud = Cloud.join([*clouds, *map(space_cloud, space)])
+    return cloud.points[cloud.labels == 1]
+
+
+def _as_list(prompts: Prompt | Sequence[Prompt]) -> list[Prompt]:
+    return [prompts] if isinstance(prompts, PointPrompt | BoxPrompt | SpacePrompt) else list(prompts)
 
 
 def mask_set(surveys: dict[str, Survey], segmenter: str) -> MaskSet:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sanerf_hq.geometry import Camera
 from sanerf_hq.masks.abreast import abreast
-from sanerf_hq.masks.candidates import Candidate, candidates_of
+from sanerf_hq.masks.candidates import Candidate, at, candidates_of
 from sanerf_hq.masks.config import DecodeConfig
 from sanerf_hq.masks.guess import Guess
 from sanerf_hq.masks.interior import interior, representatives
@@ -40,6 +40,7 @@ LEAST_ANSWERED = 0.5  # of the prompt, below which a mask is no answer
 LEAST_KNOWN = 0.3  # of the largest guess: what a view must see of the object to be prompted in a wave
 SPREADS = 1.5  # times the largest distance between clicks that an object reaches beyond them
 POOR = 0.3  # weight below which a view is asked again
+RIVALLED = 0.5  # how far a mask is trusted that holds a point of another object
 LIKE_GUESS = 0.5  # IoU with what was known that an answer must have
 
 
@@ -47,10 +48,20 @@ LIKE_GUESS = 0.5  # IoU with what was known that an answer must have
 class Wavefront:
     """A :class:`~sanerf_hq.masks.survey.Survey` by a segmenter that is prompted."""
 
-    def __init__(self, field: RadianceField, pictures: Pictures, polls: Polls, config: DecodeConfig) -> None:
+    def __init__(
+        self,
+        field: RadianceField,
+        pictures: Pictures,
+        polls: Polls,
+        config: DecodeConfig,
+        rivals: Float[Tensor, "n_rivals 3"] | None = None,
+    ) -> None:
         self._field, self._pictures, self._polls, self._config = field, pictures, polls, config
         self._home = field.at_home()
         self._cameras = list(self._home.cameras)
+        self._rivals = torch.zeros(0, 3) if rivals is None else rivals
+        rivals_seen = sightings(field, self._cameras, self._rivals)
+        self._rivals_in = [xy[on] for xy, on in zip(rivals_seen.xy, rivals_seen.visible, strict=True)]
         self._user = Cloud.join([])
         self._xy: list[Tensor] = [torch.zeros(0, 2) for _ in self._cameras]
         self._labels: list[Tensor] = [torch.zeros(0, dtype=torch.int64) for _ in self._cameras]
@@ -256,9 +267,33 @@ class Wavefront:
         """The masks that a view's prompts are answered by."""
         found: list[Candidate] = []
         answers = self._pictures.segmenter.decode(embedding, [one.decoder for one in asked])
+        rivals = self._rivals_in[number] if number >= 0 else torch.zeros(0, 2)
         for one, masks in zip(asked, answers, strict=True):
-            found += candidates_of(number, masks, marks.xy, marks.labels == 1, one.source)
+            first = candidates_of(number, masks, marks.xy, marks.labels == 1, one.source)
+            held = [at(candidate.mask, rivals) for candidate in first]
+            if any(bool(inside.any()) for inside in held):
+                first = self._without_rivals(embedding, one, first, held, rivals, marks)
+            found += first
         return found if number < 0 else [replace(one, near=self._share_near(one)) for one in found]
+
+    def _without_rivals(
+        self,
+        embedding: Embedding,
+        asked: ViewPrompts,
+        first: list[Candidate],
+        held: list[Bool[Tensor, "n"]],
+        rivals: Float[Tensor, "n 2"],
+        marks: Marks,
+    ) -> list[Candidate]:
+        """Masks of a prompt that hold no point of another object; if all do, they are trusted less."""
+        beside = rivals[torch.stack(held).any(0)]
+        labels = torch.cat([asked.labels, torch.zeros(len(beside), dtype=torch.int64)])
+        again = replace(asked, points=torch.cat([asked.points, beside]), labels=labels)
+        answer = self._pictures.segmenter.decode(embedding, [again.decoder])[0]
+        number = first[0].number
+        masks = first + candidates_of(number, answer, marks.xy, marks.labels == 1, asked.source)
+        free = [one for one in masks if not bool(at(one.mask, rivals).any())]
+        return free or [replace(one, answered=one.answered * RIVALLED) for one in masks]
 
     def _share_near(self, one: Candidate) -> float:
         """Share of what a mask shows that is no farther off the clicks than some times their own spread.

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from sanerf_hq.errors import InputError
-from sanerf_hq.masks import DecodeConfig, MaskSet, Polls, begin_survey, mask_set
+from sanerf_hq.masks import (
+    DecodeConfig,
+    MaskSet,
+    Polls,
+    begin_survey,
+    clicked_points,
+    mask_set,
+    without_nested,
+)
 from sanerf_hq.objects.config import ObjectConfig
 from sanerf_hq.objects.field import ObjectField
 from sanerf_hq.objects.preview import Preview, preview_of
@@ -46,6 +56,7 @@ def segment_objects(
     progress: ProgressCallback = quiet,
     on_preview: Callable[[Preview], None] | None = None,
     before_training: Callable[[], None] | None = None,
+    rivals: Sequence[Prompt] = (),
 ) -> Segmentation:
     """Objects from prompts, several in one field where several are prompted.
 
@@ -61,6 +72,8 @@ def segment_objects(
         progress: Told of the progress; may raise Cancelled.
         on_preview: Called once the first views are decoded, with the prompted objects by votes.
         before_training: Called when all masks are known, before anything of that name is written.
+        rivals: Prompts of yet other objects, those of ``beside`` for one; what was clicked for one object is
+            no other's.
 
     Raises:
         InputError: As for :func:`~sanerf_hq.masks.decode_masks` and
@@ -77,7 +90,19 @@ def segment_objects(
         beside.check_new(prompts)  # before minutes go into decoding
     pool = pool or load_view_samples(field, progress)
     polls = Polls(field.at_home(), pool)
-    surveys = {key: begin_survey(field, segmenter, asked, polls, decoding) for key, asked in prompts.items()}
+    clicked = {key: clicked_points(field, asked) for key, asked in prompts.items()}
+    others = clicked_points(field, rivals)
+    surveys = {
+        key: begin_survey(
+            field,
+            segmenter,
+            asked,
+            polls,
+            decoding,
+            torch.cat([others, *(points for name, points in clicked.items() if name != key)]),
+        )
+        for key, asked in prompts.items()
+    }
 
     def told(done: int, total: int) -> None:
         progress(Progress(STAGE, done, total))
@@ -87,7 +112,7 @@ def segment_objects(
         for survey in surveys.values():
             survey.decode(decoding.preview_views, told)
         try:
-            preview = preview_of(field, mask_set(surveys, segmenter.name), pool)
+            preview = preview_of(field, without_nested(mask_set(surveys, segmenter.name)), pool)
         except InputError:  # the views to come may still find what these have not
             preview = None
         if preview is not None:
@@ -98,6 +123,7 @@ def segment_objects(
     masks = mask_set(surveys, segmenter.name)
     if beside is not None:
         masks = beside.joined(masks)
+    masks = without_nested(masks)
     if before_training is not None:
         before_training()
     found = train_object_field(field, masks, name or masks.names[0], config, progress, pool)

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.features import EmbeddingCache
-from sanerf_hq.masks import DECODE_PRESETS, MaskSet, Polls, Survey, begin_survey, mask_set
+from sanerf_hq.masks import DECODE_PRESETS, MaskSet, Polls, Survey, begin_survey, mask_set, without_nested
 from sanerf_hq.objects import OBJECT_PRESETS, ObjectField, Preview, preview_of, train_object_field
 from sanerf_hq.radiance import RadianceField, load_view_samples
 from sanerf_hq.runs import Progress, ProgressCallback, Run, quiet
@@ -160,7 +160,7 @@ class Workshop:
             whole = one if whole is None else whole.joined(one)
         if whole is None:
             raise InputError("nothing is prompted; click on an object")
-        return whole
+        return without_nested(whole)
 
     def _part_masks(self, spec: str, part: Part, views: int | None, progress: ProgressCallback) -> MaskSet:
         segmenter = self.segmenter(spec)
