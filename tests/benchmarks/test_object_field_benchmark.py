@@ -44,18 +44,35 @@ def balls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BallField:
 def test_methods_are_scored_side_by_side(balls: BallField, tmp_path: Path):
     out = tmp_path / "out"
     line = ["run", "--segmenter", "truth", "--methods", "preview", "plain", "across", "--out", str(out)]
-    benchmark.main([*line, "--objects", "red", "--decodings", "equal", "weighed"])
+    benchmark.main(
+        [
+            *line,
+            "--objects",
+            "red",
+            "--decodings",
+            "equal",
+            "weighed",
+            "--base",
+            "equal, plain",
+            "weighed, plain",
+        ]
+    )
     results = json.loads((out / "results.json").read_text())
-    assert set(results["summary"]) == {
+    assert set(results["summary"]) == {"equal, plain", "weighed, plain"}
+    over_equal, over_weighed = results["summary"].values()
+    assert set(over_equal) == {
         f"{decoding}, {method}"
         for decoding in ("equal", "weighed")
         for method in ("preview", "plain", "across")
     }
-    for row in results["summary"].values():
+    for row in over_equal.values():
         assert row["iou"] > 0.85
         assert row["precision_3d"] is None, "the balls have no depth truth"
-    gain = results["summary"]["weighed, across"]["iou_gain"]
-    assert gain["low"] <= gain["mean"] <= gain["high"]
+    for summary, base in ((over_equal, "equal, plain"), (over_weighed, "weighed, plain")):
+        gain = summary["weighed, across"]["iou_gain"]
+        assert gain["low"] <= gain["mean"] <= gain["high"]
+        assert gain["mean"] == pytest.approx(summary["weighed, across"]["iou"] - summary[base]["iou"])
+        assert "iou_gain" not in summary[base]
     with Image.open(out / "balls-red.jpg") as picture:
         assert len(np.unique(np.asarray(picture).reshape(-1, 3), axis=0)) > 10
 
