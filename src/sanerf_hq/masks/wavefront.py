@@ -59,9 +59,8 @@ class Wavefront:
         self._field, self._pictures, self._polls, self._config = field, pictures, polls, config
         self._home = field.at_home()
         self._cameras = list(self._home.cameras)
-        self._rivals = torch.zeros(0, 3) if rivals is None else rivals
-        rivals_seen = sightings(field, self._cameras, self._rivals)
-        self._rivals_in = [xy[on] for xy, on in zip(rivals_seen.xy, rivals_seen.visible, strict=True)]
+        held = sightings(field, self._cameras, torch.zeros(0, 3) if rivals is None else rivals)
+        self._rivals_in = [xy[on] for xy, on in zip(held.xy, held.visible, strict=True)]
         self._user = Cloud.join([])
         self._xy: list[Tensor] = [torch.zeros(0, 2) for _ in self._cameras]
         self._labels: list[Tensor] = [torch.zeros(0, dtype=torch.int64) for _ in self._cameras]
