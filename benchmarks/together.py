@@ -24,8 +24,7 @@ from torch import Tensor
 from harness import environment
 from object_field import Look, survey_ground
 from sanerf_hq.evaluate import Confusion
-from sanerf_hq.masks import DecodeConfig
-from sanerf_hq.masks.pictures import Pictures
+from sanerf_hq.masks import DecodeConfig, Pictures
 from sanerf_hq.objects import ObjectConfig, object_view, segment_objects
 from sanerf_hq.prompts import PointPrompt
 from sanerf_hq.radiance import RadianceField, ViewSamples, load_radiance_field, load_view_samples

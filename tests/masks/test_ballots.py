@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 import torch
@@ -42,16 +44,24 @@ def test_votes_are_the_weights_that_rays_leave(field: BallField, pool: ViewSampl
         here = pool.of_view(number)
         pixels = pool.pixels[here] - int(field.at_home().pixel_rays.offsets[number])
         rays = pool.surfaces.take(torch.arange(here.start, here.stop))
-        cells = (rays.unit_points * ballots.side).long()
-        flat = (cells[:, 0] * ballots.side + cells[:, 1]) * ballots.side + cells[:, 2]
-        seen, inside = torch.zeros(ballots.side**3), torch.zeros(ballots.side**3)
-        for cell, weight, pixel in zip(flat.tolist(), rays.weights.tolist(), pixels.tolist(), strict=True):
+        cells = (rays.unit_points * ballots.side).long().tolist()
+        places = ballots.place[booths(field, pool)[number].numbers(ballots.side)].tolist()
+        of = pixels.repeat_interleave(rays.packed_info[:, 1].long()).tolist()
+        seen: dict[tuple[int, ...], float] = defaultdict(float)
+        inside: dict[tuple[int, ...], float] = defaultdict(float)
+        at: dict[tuple[int, ...], int] = {}
+        for xyz, weight, pixel, place in zip(cells, rays.weights.tolist(), of, places, strict=True):
+            cell = tuple(xyz)
             seen[cell] += weight
             inside[cell] += weight * float(mask.flatten()[pixel])
-        counted = ballots.place >= 0
-        assert torch.allclose(ballots.seen[row], seen[counted])
-        assert torch.allclose(ballots.inside[row], inside[counted])
-        assert float(inside[~counted].sum()) == 0
+            assert at.setdefault(cell, place) == place, "a cell has one place"
+        counted = {cell: place for cell, place in at.items() if place >= 0}
+        assert len(set(counted.values())) == len(counted), "no two cells have the same"
+        for cell, place in counted.items():
+            assert float(ballots.seen[row, place]) == pytest.approx(seen[cell], rel=1e-5)
+            assert float(ballots.inside[row, place]) == pytest.approx(inside[cell], rel=1e-5, abs=1e-7)
+        assert all(inside[cell] == 0 for cell in at.keys() - counted.keys())
+        assert float(ballots.seen[row].sum()) == pytest.approx(sum(seen[c] for c in counted), rel=1e-5)
 
 
 def test_cells_are_as_coarse_as_rays_are_thin(field: BallField, pool: ViewSamples):

@@ -62,7 +62,7 @@ class View:
         field = load_radiance_field(self.folder, self.device)
         with ConsoleProgress() as progress:
             workshop = Workshop(field, self.preset, self.device, progress)
-        workshop.segmenter(self.segmenter)
+        workshop.pictures(self.segmenter)
         app = App(workshop, gate, self.port, self.segmenter)
         warm_up(workshop, self.segmenter, print)
         print(f"open {app.url}", flush=True)

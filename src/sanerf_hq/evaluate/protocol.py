@@ -19,9 +19,8 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.pictures import ObjectPictures, ScenePictures
 from sanerf_hq.evaluate.results import ObjectResult, SceneResult
 from sanerf_hq.evaluate.score import Candidate, ObjectScore, mask_of_photo, score_views
-from sanerf_hq.masks import DECODE_PRESETS, MaskSet
+from sanerf_hq.masks import DECODE_PRESETS, MaskSet, Pictures
 from sanerf_hq.masks.interior import interior, representatives
-from sanerf_hq.masks.pictures import Pictures
 from sanerf_hq.masks.rle import RLE, encode
 from sanerf_hq.objects import (
     OBJECT_PRESETS,

@@ -6,11 +6,13 @@ from sanerf_hq.masks.decode import begin_survey as begin_survey
 from sanerf_hq.masks.decode import clicked_points as clicked_points
 from sanerf_hq.masks.decode import decode_masks as decode_masks
 from sanerf_hq.masks.decode import mask_set as mask_set
+from sanerf_hq.masks.decode import shown_to as shown_to
 from sanerf_hq.masks.mask_set import MaskSet as MaskSet
 from sanerf_hq.masks.mask_set import Segment as Segment
 from sanerf_hq.masks.mask_set import load_masks as load_masks
 from sanerf_hq.masks.mask_set import save_masks as save_masks
 from sanerf_hq.masks.nested import without_nested as without_nested
+from sanerf_hq.masks.pictures import Pictures as Pictures
 from sanerf_hq.masks.rle import RLE as RLE
 from sanerf_hq.masks.survey import Polls as Polls
 from sanerf_hq.masks.survey import Survey as Survey

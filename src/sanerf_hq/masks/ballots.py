@@ -25,13 +25,14 @@ class Booth:
     """Where a view's rays cast their votes.
 
     Attributes:
-        cells: Cell of each of its samples along x, y and z, at the finest side.
+        cells: Cell of each of its samples at the finest side, numbered in Morton's order (the bits of x, y
+            and z by turns): an eighth of a number is that of the cell twice as large.
         weights: w_k of each.
         rays: Ray of the view's pool that each belongs to.
         pixels: Pixel of each ray, numbered within the view.
     """
 
-    cells: Int64[Tensor, "n_samples 3"]
+    cells: Int64[Tensor, "n_samples"]
     weights: Float[Tensor, "n_samples"]
     rays: Int64[Tensor, "n_samples"]
     pixels: Int64[Tensor, "n_rays"]
@@ -46,14 +47,15 @@ class Booth:
         counts = info[:, 1]
         samples = slice(first, first + int(counts.sum()))
         cells = (surfaces.unit_points[samples].cpu() * SIDES[0]).long().clamp_(0, SIDES[0] - 1)
+        spread = _spread_bits(SIDES[0])
+        i, j, k = (spread[along] for along in cells.unbind(-1))
         rays = torch.arange(len(info)).repeat_interleave(counts)
         pixels = pool.pixels[here].cpu() - int(pixel_rays.offsets[number])
-        return Booth(cells, surfaces.weights[samples].cpu(), rays, pixels)
+        return Booth(4 * i + 2 * j + k, surfaces.weights[samples].cpu(), rays, pixels)
 
     def numbers(self, side: int) -> Int64[Tensor, "n_samples"]:
-        """Cell of each sample, numbered over the whole cube at ``side``."""
-        i, j, k = (self.cells // (SIDES[0] // side)).unbind(-1)
-        return (i * side + j) * side + k
+        """Cell of each sample at ``side``."""
+        return _coarser(self.cells, side)
 
     def labelled(self, mask: Bool[Tensor, "h w"]) -> Bool[Tensor, "n_samples"]:
         """Samples of rays under a mask."""
@@ -103,13 +105,13 @@ def count_ballots(booths: Mapping[int, Booth], masks: Sequence[tuple[int, Bool[T
     weight = [booths[number].weights[hit] for (number, _), hit in zip(masks, labelled, strict=True)]
     claimed = torch.zeros(SIDES[0] ** 3)
     for cells, weights in zip(claims, weight, strict=True):
-        claimed.index_add_(0, _numbered(cells, SIDES[0]), weights)
+        claimed.index_add_(0, cells, weights)
     side = SIDES[0]
     each_view = claimed.sum() * len(views) / len(masks)
     for coarser in SIDES[1:]:
         if float(each_view) >= DENSE * int((claimed > 0).sum()):
             break
-        claimed = _halved(claimed, side)
+        claimed = claimed.view(-1, 8).sum(1)
         side = coarser
     cells = claimed.nonzero()[:, 0]
     place = torch.full((side**3,), -1, dtype=torch.int64)
@@ -121,17 +123,17 @@ def count_ballots(booths: Mapping[int, Booth], masks: Sequence[tuple[int, Bool[T
         at = place[booth.numbers(side)]
         counts = at >= 0
         seen[row[number]].index_add_(0, at[counts], booth.weights[counts])
-    step = SIDES[0] // side
     for index, (cells, weights) in enumerate(zip(claims, weight, strict=True)):
-        inside[index].index_add_(0, place[_numbered(cells // step, side)], weights)
+        inside[index].index_add_(0, place[_coarser(cells, side)], weights)
     return Ballots(side, place, views, owner, seen, inside)
 
 
-def _numbered(cells: Int64[Tensor, "n 3"], side: int) -> Int64[Tensor, "n"]:
-    i, j, k = cells.unbind(-1)
-    return (i * side + j) * side + k
+def _spread_bits(side: int) -> Int64[Tensor, "side"]:
+    """Numbers below a power of two, two zeros before each of their bits."""
+    numbers = torch.arange(side)
+    bits = [(numbers >> bit & 1) << 3 * bit for bit in range(side.bit_length() - 1)]
+    return torch.stack(bits).sum(0)
 
 
-def _halved(claimed: Float[Tensor, "n_cube"], side: int) -> Float[Tensor, "n_half_cube"]:
-    blocks = claimed.view(side // 2, 2, side // 2, 2, side // 2, 2)
-    return blocks.sum((1, 3, 5)).flatten()
+def _coarser(cells: Int64[Tensor, "n"], side: int) -> Int64[Tensor, "n"]:
+    return cells >> 3 * (SIDES[0] // side).bit_length() - 3

@@ -58,7 +58,7 @@ def decode_masks(
     """
     config = config or DecodeConfig()
     polls = Polls(field.at_home(), pool or load_view_samples(field))
-    survey = begin_survey(field, segmenter, prompts, polls, config)
+    survey = begin_survey(field, shown_to(field, segmenter, config), prompts, polls, config)
 
     def told(done: int, total: int) -> None:
         progress(Progress(STAGE, done, total))
@@ -68,15 +68,26 @@ def decode_masks(
     return mask_set({name: survey}, segmenter.name)
 
 
+def shown_to(
+    field: RadianceField, segmenter: Segmenter | MaskFolder, config: DecodeConfig
+) -> Pictures | MaskFolder:
+    """What surveys of several objects ask, so that they read a view's embedding once."""
+    if isinstance(segmenter, MaskFolder):
+        return segmenter
+    return Pictures(field, segmenter, config.segment_on)
+
+
 def begin_survey(
     field: RadianceField,
-    segmenter: Segmenter | MaskFolder,
+    pictures: Pictures | MaskFolder,
     prompts: Prompt | Sequence[Prompt],
     polls: Polls,
     config: DecodeConfig,
     rivals: Float[Tensor, "n_rivals 3"] | None = None,
 ) -> Survey:
     """Take in the prompts of one object; arguments and errors as for :func:`decode_masks`.
+
+    ``pictures`` are by :func:`shown_to`.
 
     ``rivals``, by :func:`clicked_points`, lie on other objects: a mask that holds one is asked for again with
     it as a click beside the object. Labels need no such thing.
@@ -86,10 +97,10 @@ def begin_survey(
         raise InputError("there is no prompt; give a click, a box or a 3D point")
     if not any(isinstance(prompt, BoxPrompt) or prompt.positive for prompt in asked):
         raise InputError("no prompt says where the object is; click on it, or give a box or a 3D point")
-    if isinstance(segmenter, MaskFolder):
-        return Labelled(field, segmenter, asked, polls, config)
+    if isinstance(pictures, MaskFolder):
+        return Labelled(field, pictures, asked, polls, config)
     pictured, space = split_prompts(asked)
-    wave = Wavefront(field, Pictures(field, segmenter, config.segment_on), polls, config, rivals)
+    wave = Wavefront(field, pictures, polls, config, rivals)
     for prompt in pictured:
         marks = marks_of(field, prompt)
         wave.add_cloud(lift(field, marks))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections import OrderedDict
+from threading import Lock
+from typing import Literal, final
 
 import torch
 from jaxtyping import UInt8
@@ -17,20 +18,19 @@ from sanerf_hq.segmenters import Embedding, Segmenter
 
 SegmentOn = Literal["photo", "render"]
 
+MOST_HELD = 128 * 2**20  # bytes of embeddings: some eighty views of ``compact``, sixty of SAM
 
-@dataclass(frozen=True)
+
+@final
 class Pictures:
-    """Embeddings of what a segmenter is shown, training views' from the run's cache.
+    """Embeddings of what a segmenter is shown, training views' from the run's cache; for any thread."""
 
-    Attributes:
-        field: What is rendered.
-        segmenter: Who looks.
-        segment_on: What it is shown at training views.
-    """
-
-    field: RadianceField
-    segmenter: Segmenter
-    segment_on: SegmentOn = "photo"
+    def __init__(self, field: RadianceField, segmenter: Segmenter, segment_on: SegmentOn = "photo") -> None:
+        """Show ``segmenter`` the photos of training views, or what ``field`` renders there."""
+        self.field, self.segmenter, self.segment_on = field, segmenter, segment_on
+        self._cache = EmbeddingCache(field.at_home().run.features, segmenter)
+        self._held: OrderedDict[str, Embedding] = OrderedDict()
+        self._lock = Lock()
 
     @property
     def threads(self) -> int:
@@ -38,12 +38,21 @@ class Pictures:
         return torch.get_num_threads() if self.field.device.type == "cpu" else 1
 
     def of_view(self, view: View) -> Embedding:
-        """The embedding of a training view."""
+        """The embedding of a training view; those used last are held in memory."""
+        with self._lock:
+            if view.name in self._held:
+                self._held.move_to_end(view.name)
+                return self._held[view.name]
         home = self.field.at_home()
-        cache = EmbeddingCache(home.run.features, self.segmenter)
         if self.segment_on == "photo":
-            return cache.get(view.name, lambda: read_image(view, home.width))
-        return cache.get(f"{view.name} rendered", lambda: self._render(home.sized(view)))
+            made = self._cache.get(view.name, lambda: read_image(view, home.width))
+        else:
+            made = self._cache.get(f"{view.name} rendered", lambda: self._render(home.sized(view)))
+        with self._lock:
+            self._held[view.name] = made
+            while len(self._held) > 1 and sum(map(_bytes, self._held.values())) > MOST_HELD:
+                self._held.popitem(last=False)
+        return made
 
     def of_camera(self, camera: Camera) -> Embedding:
         """The embedding of a render; not kept."""
@@ -51,3 +60,7 @@ class Pictures:
 
     def _render(self, camera: Camera) -> UInt8[Tensor, "h w 3"]:
         return (self.field.render(camera).rgb * 255).round().to(torch.uint8)
+
+
+def _bytes(embedding: Embedding) -> int:
+    return sum(tensor.nbytes for tensor in embedding.tensors.values())

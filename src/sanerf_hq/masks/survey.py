@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -64,26 +64,24 @@ class Settled:
 
     def weight(self, number: int) -> float:
         """How far a view's chosen mask counts; 0 where there is none."""
-        if self.verdict is None:
-            return 0.0
-        weights = self.verdict.weights.tolist()
-        return max(
-            (w for c, w in zip(self.candidates, weights, strict=True) if c.number == number), default=0.0
-        )
+        return max((w for c, w in self._weighed() if c.number == number), default=0.0)
+
+    def chosen(self, number: int) -> Candidate | None:
+        """A view's mask that counts."""
+        return next((c for c, w in self._weighed() if c.number == number and w > 0), None)
 
     def segments(self, home: Home, identity: int) -> tuple[Segment, ...]:
         """The masks that count, in the order of the views."""
-        if self.verdict is None:
-            return ()
         found = [
             Segment(home.views[one.number].name, encode(one.mask), identity, min(1.0, weight), one.source)
-            for one, weight in sorted(
-                zip(self.candidates, self.verdict.weights.tolist(), strict=True),
-                key=lambda pair: pair[0].number,
-            )
+            for one, weight in sorted(self._weighed(), key=lambda pair: pair[0].number)
             if weight > 0
         ]
         return tuple(found)
+
+    def _weighed(self) -> Iterator[tuple[Candidate, float]]:
+        if self.verdict is not None:
+            yield from zip(self.candidates, self.verdict.weights.tolist(), strict=True)
 
 
 class Polls:

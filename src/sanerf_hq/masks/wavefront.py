@@ -41,6 +41,7 @@ LEAST_KNOWN = 0.3  # of the largest guess: what a view must see of the object to
 SPREADS = 1.5  # times the largest distance between clicks that an object reaches beyond them
 POOR = 0.3  # weight below which a view is asked again
 RIVALLED = 0.5  # how far a mask is trusted that holds a point of another object
+SETTLED = 0.9  # IoU with what is known from which a mask is not asked for again
 LIKE_GUESS = 0.5  # IoU with what was known that an answer must have
 
 
@@ -135,8 +136,9 @@ class Wavefront:
             order = order[: max(0, most - len(self._looked_at))]
         size = 1 if self._boxed else len(order)  # a box says little of other views: the first tell the next
         while order:
-            wave = [(number, self._guess(number) if self._boxed else None) for number in order[:size]]
-            self._look(wave, "projected", seen)
+            wave = order[:size]
+            known = self._guesses(wave) if self._boxed else [None] * len(wave)
+            self._look(list(zip(wave, known, strict=True)), "projected", seen)
             order, size = order[size:], min(2 * size, VIEWS_A_WAVE)
         while self._config.spread and (most is None or len(self._looked_at) < most):
             spread = self._next_wave()
@@ -157,10 +159,19 @@ class Wavefront:
         """Prompt the views whose masks weigh less from what all say; how many there were."""
         settled = self._settle()
         may = [n for n in range(len(self._cameras)) if self._config.spread or n in self._looked_at]
-        guesses = [(n, self._guess(n)) for n in may if settled.weight(n) < below]
-        asked = [(n, guess) for n, guess in guesses if guess is not None]
+        doubted = [n for n in may if settled.weight(n) < below]
+        asked = [
+            (n, guess)
+            for n, guess in zip(doubted, self._guesses(doubted), strict=True)
+            if guess is not None and not self._agreed(n, guess)
+        ]
         self._look(asked, "repeated", lambda done: told(done, len(asked)), by_mask=below == math.inf)
         return len(asked)
+
+    def _agreed(self, number: int, guess: Guess) -> bool:
+        """Whether a view's mask shows what is known already."""
+        chosen = self._settle().chosen(number)
+        return chosen is not None and guess.likeness(chosen.mask) >= SETTLED
 
     def segments(self, identity: int = 1) -> tuple[Segment, ...]:
         return self._settle().segments(self._home, identity)
@@ -184,10 +195,9 @@ class Wavefront:
 
     def _next_wave(self) -> list[tuple[int, Guess | None]]:
         """The views that see most of what is known of the object, among those not looked at."""
-        found: list[tuple[int, Guess]] = []
-        for number in range(len(self._cameras)):
-            if number not in self._looked_at and (guess := self._guess(number)) is not None:
-                found.append((number, guess))
+        waiting = [number for number in range(len(self._cameras)) if number not in self._looked_at]
+        guesses = zip(waiting, self._guesses(waiting), strict=True)
+        found = [(number, guess) for number, guess in guesses if guess is not None]
         found.sort(key=lambda pair: -pair[1].area)
         return [(n, one) for n, one in found[:VIEWS_A_WAVE] if one.area >= LEAST_KNOWN * found[0][1].area]
 
@@ -314,8 +324,12 @@ class Wavefront:
             self._settled = self._polls.settle(self._candidates, anchored | set(self._prompted), self._config)
         return self._settled
 
-    def _guess(self, number: int) -> Guess | None:
-        return self._polls.guess(self._settle(), number)
+    def _guesses(self, numbers: list[int]) -> list[Guess | None]:
+        """What is known of the object in views."""
+        settled = self._settle()
+        return list(
+            abreast(lambda number: self._polls.guess(settled, number), numbers, self._pictures.threads)
+        )
 
 
 def _in_hull(prompts: ViewPrompts, camera: Camera) -> list[ViewPrompts]:

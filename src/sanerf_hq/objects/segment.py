@@ -15,6 +15,7 @@ from sanerf_hq.masks import (
     begin_survey,
     clicked_points,
     mask_set,
+    shown_to,
     without_nested,
 )
 from sanerf_hq.objects.config import ObjectConfig
@@ -92,10 +93,11 @@ def segment_objects(
     polls = Polls(field.at_home(), pool)
     clicked = {key: clicked_points(field, asked) for key, asked in prompts.items()}
     others = clicked_points(field, rivals)
+    pictures = shown_to(field, segmenter, decoding)
     surveys = {
         key: begin_survey(
             field,
-            segmenter,
+            pictures,
             asked,
             polls,
             decoding,

@@ -8,18 +8,25 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.features import EmbeddingCache
-from sanerf_hq.masks import DECODE_PRESETS, MaskSet, Polls, Survey, begin_survey, mask_set, without_nested
+from sanerf_hq.masks import (
+    DECODE_PRESETS,
+    MaskSet,
+    Pictures,
+    Polls,
+    Survey,
+    begin_survey,
+    mask_set,
+    shown_to,
+    without_nested,
+)
 from sanerf_hq.objects import OBJECT_PRESETS, ObjectField, Preview, preview_of, train_object_field
 from sanerf_hq.radiance import RadianceField, load_view_samples
 from sanerf_hq.runs import Progress, ProgressCallback, Run, quiet
-from sanerf_hq.scene import read_image
-from sanerf_hq.segmenters import MaskFolder, Segmenter, load_segmenter
+from sanerf_hq.segmenters import MaskFolder, load_segmenter
 from sanerf_hq.viewer.combine import combined
 from sanerf_hq.viewer.state import ObjectState, Operation, Part
 
@@ -85,33 +92,33 @@ class Workshop:
         self.preset, self.device = preset, device
         self.pool = load_view_samples(field, progress)
         self._polls = Polls(self.home, self.pool)
-        self._segmenters: dict[str, Segmenter | MaskFolder] = {}
+        self._pictures: dict[str, Pictures | MaskFolder] = {}
         self._begun: OrderedDict[tuple[str, Part], Survey] = OrderedDict()  # of which a preview is there
         self._found: OrderedDict[tuple[str, Part], MaskSet] = OrderedDict()  # of all views
         self._bench = threading.Lock()  # training twice at a time on the same cores only takes longer
 
-    def segmenter(self, spec: str) -> Segmenter | MaskFolder:
-        """A segmenter, loaded once.
+    def pictures(self, spec: str) -> Pictures | MaskFolder:
+        """The views as a segmenter sees them; it is loaded once.
 
         Raises:
             InputError: There is none of that name, or what it needs is missing.
         """
-        if spec not in self._segmenters:
-            self._segmenters[spec] = load_segmenter(spec, self.home.scene, self.device)
-        return self._segmenters[spec]
+        if spec not in self._pictures:
+            segmenter = load_segmenter(spec, self.home.scene, self.device)
+            self._pictures[spec] = shown_to(self.field, segmenter, DECODE_PRESETS[self.preset])
+        return self._pictures[spec]
 
     def encode_views(self, spec: str) -> None:
         """Encode the training views ahead of the first prompt; what is kept in the run is not made anew.
 
         Raises:
-            InputError: As for :meth:`segmenter`; or a photo cannot be read.
+            InputError: As for :meth:`pictures`; or a photo cannot be read.
         """
-        segmenter = self.segmenter(spec)
-        if isinstance(segmenter, MaskFolder) or DECODE_PRESETS[self.preset].segment_on != "photo":
+        pictures = self.pictures(spec)
+        if isinstance(pictures, MaskFolder) or pictures.segment_on != "photo":
             return
-        cache = EmbeddingCache(self.home.run.features, segmenter)
         for view in self.home.views:
-            cache.get(view.name, partial(read_image, view, self.home.width))
+            pictures.of_view(view)
 
     def segment(
         self,
@@ -163,7 +170,7 @@ class Workshop:
         return without_nested(whole)
 
     def _part_masks(self, spec: str, part: Part, views: int | None, progress: ProgressCallback) -> MaskSet:
-        segmenter = self.segmenter(spec)
+        pictures = self.pictures(spec)
         key = spec, replace(part, operation="new")
         known = self._found.get(key)
         if known is not None:
@@ -172,7 +179,7 @@ class Workshop:
         survey = self._begun.pop(key, None)  # one that is stopped half-way is not used again
         if survey is None:
             config = DECODE_PRESETS[self.preset]
-            survey = begin_survey(self.field, segmenter, part.prompts(), self._polls, config)
+            survey = begin_survey(self.field, pictures, part.prompts(), self._polls, config)
 
         def told(done: int, total: int) -> None:
             progress(Progress(STAGE, done, total))
@@ -180,7 +187,7 @@ class Workshop:
         survey.decode(views, told)
         if views is None:
             survey.repeat(told)
-        masks = mask_set({"the object": survey}, segmenter.name)
+        masks = mask_set({"the object": survey}, spec)
         if views is None:  # a survey holds every candidate's pixels, its masks take a hundredth of that
             _put(self._found, key, masks)
         else:
