@@ -77,7 +77,7 @@ def print_table(alone: Mapping[str, float], together: Mapping[str, float], title
     Console().print(table)
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--segmenter", default="compact", help="as for sanerf segment")
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--clicks", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder for results.json")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     field = load_radiance_field(options.run)

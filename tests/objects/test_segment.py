@@ -19,6 +19,7 @@ from support.balls import TEST_VIEW, BallField, ball_camera, ball_field, ball_ph
 CONFIG = ObjectConfig(
     grid=GridConfig(n_levels=4, n_features=2, log2_table=12, finest=64),
     steps=20,
+    steps_where_exact=20,
     rays=1024,
     band_share=0.5,
     band_rays=3000,

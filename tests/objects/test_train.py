@@ -30,7 +30,7 @@ from support.balls import CENTERS, TEST_VIEW, BallField, ball_camera, ball_field
 
 CONFIG = ObjectConfig(
     grid=GridConfig(n_levels=4, n_features=2, log2_table=12, finest=64),
-    steps=120,
+    steps_where_exact=120,
     rays=2048,
     band_share=0.5,
     band_rays=8000,
@@ -158,11 +158,12 @@ def test_outlines_are_learnt_from_only_where_masks_are_exact(field: BallField):
     exact = masks_of(field, 1, "red")
     assert exact.are_exact
     doubtful = replace(exact, segments=tuple(replace(one, score=0.8) for one in exact.segments))
-    plain = replace(CONFIG, steps=3, band_share=0.0, band_rays=0)
+    short = replace(CONFIG, steps=3, steps_where_exact=3)
+    plain = replace(short, band_share=0.0, band_rays=0)
 
     def tables(masks: MaskSet) -> list[torch.Tensor]:
         found = []
-        for config in (replace(CONFIG, steps=3), plain):
+        for config in (short, plain):
             found.append(train_object_field(field, masks, "outlined", config).network.table)
             field.at_home().run.remove_segmentation("outlined")
         return found
@@ -170,6 +171,18 @@ def test_outlines_are_learnt_from_only_where_masks_are_exact(field: BallField):
     assert not torch.equal(*tables(exact))
     with_band, without = tables(doubtful)
     assert torch.equal(with_band, without), "doubtful masks lend no rays along their outlines"
+
+
+def test_labels_are_learnt_longer_than_a_segmenters_masks(field: BallField):
+    exact = masks_of(field, 1, "red")
+    doubtful = replace(exact, segments=tuple(replace(one, source="spread") for one in exact.segments))
+    config = replace(CONFIG, steps=2, steps_where_exact=5)
+    for masks, steps in ((exact, 5), (doubtful, 2)):
+        told: list[Progress] = []
+        made = train_object_field(field, masks, "longer", config, told.append)
+        field.at_home().run.remove_segmentation("longer")
+        assert {one.total for one in told if one.stage == "segmentations/longer"} == {steps}
+        assert made.config.steps == steps
 
 
 def test_a_name_is_not_taken_twice(field: BallField, red: ObjectField):

@@ -87,8 +87,10 @@ class ObjectConfig:
     """Whether the field starts as what the masks' votes make of it, instead of from nothing."""
     clean: bool = True
     """Whether parts that do not hang together with the prompted surface are left out."""
-    steps: int = 100
-    """Training steps."""
+    steps: int = 60
+    """Training steps where masks are a segmenter's: votes have said nearly all that these know."""
+    steps_where_exact: int = 100
+    """Training steps where masks are labels of the user's own: these are worth learning to the pixel."""
     rays: int = 6000
     """Rays a step."""
     lr: float = 1e-2
@@ -105,7 +107,7 @@ class ObjectConfig:
     """The ray-pair RGB loss."""
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "layers", "steps", "rays"):
+        for name in ("hidden", "layers", "steps", "steps_where_exact", "rays"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}; choose a larger one")
         if self.lr <= 0 or self.lr_final <= 0:
@@ -115,7 +117,9 @@ class ObjectConfig:
 
 
 OBJECT_PRESETS: dict[str, ObjectConfig] = {
-    "draft": ObjectConfig(steps=80, rays=4096, band_rays=20_000, pairs=RayPairConfig(weight=0.0)),
+    "draft": ObjectConfig(
+        steps=50, steps_where_exact=80, rays=4096, band_rays=20_000, pairs=RayPairConfig(weight=0.0)
+    ),
     "standard": ObjectConfig(),
     "paper": ObjectConfig(
         grid=GridConfig(n_levels=16, n_features=8, log2_table=19, coarsest=16, finest=512),
@@ -125,6 +129,7 @@ OBJECT_PRESETS: dict[str, ObjectConfig] = {
         hidden=256,
         layers=3,
         steps=600,
+        steps_where_exact=600,
         band_share=0.0,
         band_rays=0,
         pairs=RayPairConfig(),

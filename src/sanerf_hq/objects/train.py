@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -178,6 +178,8 @@ def train_object_field(
         Cancelled: The callback asked for it; what was done is saved.
     """
     config = config or ObjectConfig()
+    if masks.are_exact:
+        config = replace(config, steps=config.steps_where_exact)
     run = field.at_home().run
     folder = run.segmentation(name or masks.names[0])
     stage = f"segmentations/{folder.name}"
