@@ -32,7 +32,7 @@ class DecodeConfig:
     rounds: int = 2
     """Rounds, at most, of prompting rejected and missed views again from the 3D mask."""
     again: int = 2
-    """Rounds, after these, of prompting every view again with the 3D mask as a mask prompt."""
+    """Rounds, after these, of prompting views that differ from the 3D mask with it as a mask prompt."""
 
     def __post_init__(self) -> None:
         if self.preview_views < 1:
