@@ -35,6 +35,7 @@ from support.balls import (
     box_of,
     center_pixel,
 )
+from support.greedy import Greedy
 
 CLICK = PointPrompt("3", [center_pixel(3, 1)])
 
@@ -237,22 +238,6 @@ def test_a_view_that_answers_better_when_asked_again_is_taken_in(field_: BallFie
     assert set(masks.views) == views_seeing(1)
     check_equals_truth(masks, 1)
     assert {one.source for one in masks.segments if one.view == "images/4.png"} == {"repeated"}
-
-
-class Greedy(ByColour):
-    """Every ball in sight, less those that a negative point lies on."""
-
-    def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
-        self.asked.append(embedding.view)
-        found = []
-        for prompt in prompts:
-            image = embedding.tensors["image"].int()
-            mask = (image - image[0, 0]).abs().sum(-1) > 60
-            for x, y in prompt.point_coords[prompt.point_labels == 0].long().tolist():
-                mask &= (image - image[y, x]).abs().sum(-1) >= 30
-            logits = mask.float()[None] * 8 - 4
-            found.append(Masks(logits, torch.tensor([0.9]), logits))
-        return found
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -25,7 +25,7 @@ from support.recorder import CANVAS, Recorder
 def small_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     """Object fields of a few steps: what is tested is what becomes of them."""
     grid = GridConfig(n_levels=2, n_features=2, log2_table=10, finest=32)
-    small = replace(OBJECT_PRESETS["draft"], grid=grid, steps=4, rays=256)
+    small = replace(OBJECT_PRESETS["draft"], grid=grid, steps=4, steps_where_exact=4, rays=256)
     monkeypatch.setitem(OBJECT_PRESETS, "draft", small)
 
 

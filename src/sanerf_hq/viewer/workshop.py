@@ -19,6 +19,7 @@ from sanerf_hq.masks import (
     Polls,
     Survey,
     begin_survey,
+    clicked_points,
     mask_set,
     shown_to,
     without_nested,
@@ -34,6 +35,7 @@ WORK = "work"
 KEPT_PARTS = 32
 STAGE = "masks"
 T = TypeVar("T")
+Asked = tuple[str, Part, tuple[Part, ...]]  # a segmenter, a part, and those of other objects
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ class Workshop:
         self.pool = load_view_samples(field, progress)
         self._polls = Polls(self.home, self.pool)
         self._pictures: dict[str, Pictures | MaskFolder] = {}
-        self._begun: OrderedDict[tuple[str, Part], Survey] = OrderedDict()  # of which a preview is there
-        self._found: OrderedDict[tuple[str, Part], MaskSet] = OrderedDict()  # of all views
+        self._begun: OrderedDict[Asked, Survey] = OrderedDict()  # of which a preview is there
+        self._found: OrderedDict[Asked, MaskSet] = OrderedDict()  # of all views
         self._bench = threading.Lock()  # training twice at a time on the same cores only takes longer
 
     def pictures(self, spec: str) -> Pictures | MaskFolder:
@@ -157,21 +159,29 @@ class Workshop:
             show(Outcome(request, masks, None, found, time.monotonic() - started))
 
     def _masks(self, request: Request, views: int | None, progress: ProgressCallback) -> MaskSet:
-        """All objects' masks, of so many views each (None: of all that show them)."""
+        """All objects' masks, of so many views each (None: of all that show them).
+
+        What is clicked for an object is none of those after it; those before it stay as they were.
+        """
         whole: MaskSet | None = None
+        others: tuple[Part, ...] = ()
         for name, parts in request.objects:
             found: list[tuple[Operation, MaskSet]] = [
-                (p.operation, self._part_masks(request.segmenter, p, views, progress)) for p in parts
+                (p.operation, self._part_masks(request.segmenter, p, others, views, progress)) for p in parts
             ]
             one = combined(name, found)
             whole = one if whole is None else whole.joined(one)
+            others += tuple(replace(p, operation="new") for p in parts if p.operation != "subtract")
         if whole is None:
             raise InputError("nothing is prompted; click on an object")
         return without_nested(whole)
 
-    def _part_masks(self, spec: str, part: Part, views: int | None, progress: ProgressCallback) -> MaskSet:
+    def _part_masks(
+        self, spec: str, part: Part, others: tuple[Part, ...], views: int | None, progress: ProgressCallback
+    ) -> MaskSet:
+        """A part's masks; ``others`` are parts of other objects."""
         pictures = self.pictures(spec)
-        key = spec, replace(part, operation="new")
+        key = spec, replace(part, operation="new"), others
         known = self._found.get(key)
         if known is not None:
             self._found.move_to_end(key)
@@ -179,7 +189,8 @@ class Workshop:
         survey = self._begun.pop(key, None)  # one that is stopped half-way is not used again
         if survey is None:
             config = DECODE_PRESETS[self.preset]
-            survey = begin_survey(self.field, pictures, part.prompts(), self._polls, config)
+            rivals = clicked_points(self.field, [one for other in others for one in other.prompts()])
+            survey = begin_survey(self.field, pictures, part.prompts(), self._polls, config, rivals)
 
         def told(done: int, total: int) -> None:
             progress(Progress(STAGE, done, total))
@@ -211,7 +222,7 @@ class Workshop:
             self._bench.release()
 
 
-def _put(kept: OrderedDict[tuple[str, Part], T], key: tuple[str, Part], value: T) -> None:
+def _put(kept: OrderedDict[Asked, T], key: Asked, value: T) -> None:
     kept[key] = value
     while len(kept) > KEPT_PARTS:
         kept.popitem(last=False)
