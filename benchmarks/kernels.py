@@ -19,7 +19,7 @@ from torch import Tensor
 from cpp_loops import CompileError, CppLoops, compiler
 from harness import Comparison, environment, print_table, time_in_turn, write_json
 from sanerf_hq import kernels
-from sanerf_hq.kernels import HashGridLayout, MarchConfig, RaySamples, hash_grid_layout, reference
+from sanerf_hq.kernels import HashGridLayout, MarchConfig, RaySamples, hash_grid_layout, pack, reference
 
 CPP_TARGET = 1.3  # our time over the C++ loop's, at most
 GRID_SIDE = 128
@@ -149,6 +149,38 @@ def composite_cases(samples: RaySamples, channels: int, loops: CppLoops | None) 
     ]
 
 
+def look_cases(samples: RaySamples, rays: Rays) -> list[Case]:
+    """Densities as far as light gets, by a network that makes walls of some cells; samples of them."""
+    layout = hash_grid_layout(3, 8, 4, 18, coarsest=16, finest=2048)
+    device = samples.t_starts.device
+    table = torch.randn(layout.n_entries, layout.n_features, device=device)
+    layer = torch.randn(64, layout.n_outputs, device=device) / layout.n_outputs**0.5
+    head = torch.randn(64, device=device)
+    deltas, info = samples.t_ends - samples.t_starts, samples.packed_info
+    distances = (samples.t_starts + samples.t_ends) / 2
+    looks = (samples.unit_points, deltas, info, table, layout, layer, head, 8.0, 7.0)
+    sigmas, light = reference.lit_densities(*looks)
+    lots = torch.rand(len(info), device=device)
+
+    def choose(ops: Any) -> tuple[Tensor, ...]:
+        wanted, counts, totals = ops.allot_samples(sigmas, light, deltas, info, lots, 8.0, True)
+        packed_info, n_samples, _ = pack(totals, 1 << 24)
+        jitter = torch.full((int(n_samples),), 0.5, device=device)
+        intervals = (distances, deltas, info, wanted, counts)
+        placed = ops.place_samples(*intervals, rays.origins, rays.directions, packed_info, jitter)
+        return wanted, placed[1].mean(), placed[3].mean(0)
+
+    both: dict[str, Any] = {"kernel": kernels, "twin": reference}
+    looked: dict[str, Variant] = {
+        name: lambda ops=ops: (ops.lit_densities(*looks)[1],) for name, ops in both.items()
+    }
+    chosen: dict[str, Variant] = {name: lambda ops=ops: choose(ops) for name, ops in both.items()}
+    return [
+        Case("densities as far as light gets", looked, {"twin": 1 / 7}),
+        Case("choice of samples", chosen, {"twin": 1 / 20}),
+    ]
+
+
 def compare(case: Case, device: torch.device, seconds: float) -> Comparison:
     """Check that the variants agree, then time them."""
     ours = case.variants["kernel"]()
@@ -177,10 +209,16 @@ def cpp_loops(device: torch.device) -> CppLoops | None:
 
 
 def all_cases(
-    n_points: int, march: Case, samples: RaySamples, device: torch.device, loops: CppLoops | None
+    n_points: int,
+    march: Case,
+    rays: Rays,
+    samples: RaySamples,
+    device: torch.device,
+    loops: CppLoops | None,
 ) -> Iterator[Case]:
     """One after the other, since the twins hold on to much memory for their backward passes."""
     yield march
+    yield from look_cases(samples, rays)
     for channels in (4, 16):
         yield from composite_cases(samples, channels, loops)
     for n_levels, n_features, log2_table in ((16, 2, 17), (8, 4, 18)):
@@ -205,9 +243,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     n_points, n_rays, seconds = (1000, 64, 0.0) if arguments.quick else (131_072, 4096, arguments.seconds)
     loops = cpp_loops(device)
 
-    march, samples = march_case(make_rays(n_rays, device), 64 * n_rays, loops)
+    rays = make_rays(n_rays, device)
+    march, samples = march_case(rays, 64 * n_rays, loops)
     comparisons = []
-    for case in all_cases(n_points, march, samples, device, loops):
+    for case in all_cases(n_points, march, rays, samples, device, loops):
         if arguments.only in case.operation:
             comparisons.append(compare(case, device, seconds))
     sizes = {"n_points": n_points, "n_rays": n_rays, "n_samples": int(samples.n_samples)}

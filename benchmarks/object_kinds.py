@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from sanerf_hq.radiance import Home
 from sanerf_hq.scene import SceneObject, read_depth, read_image, read_instances
 
-SMALL, LARGE = 0.01, 0.05  # shares of the picture, in the mean over the test views that show it
+SMALL, LARGE = 0.02, 0.05  # shares of the picture, in the mean over the test views that show it
 NEARER = 0.03  # share of its depth by which what lies beside the outline must be nearer to hide it
 OCCLUDED = 0.1  # share of the outline
-ALIKE, LOOK_ALIKE = 0.1, 0.35  # difference in colour across the outline; share of it that is so faint
+ALIKE = 0.1  # difference in colour across the outline
+BESIDE, LOOK_ALIKE = 0.1, 0.25  # share of the outline along one neighbour; share of that which is so faint
 REACH = 3  # pixels to either side of the outline that are compared
 
 
 def kinds_of(home: Home, target: SceneObject) -> list[str]:
     """The kinds that an object is of, by the scene's test views with truth; none may fit."""
-    shares, hidden, faint = [], [], []
+    shares, hidden, faint, neighbours = [], [], [], []
     for view in home.scene.test_views:
         if view.instance_path is None:
             continue
-        mask = read_instances(view) == target.id
+        labels = read_instances(view)
+        mask = labels == target.id
         if not bool(mask.any()):
             continue
         shares.append(float(mask.float().mean()))
@@ -30,19 +32,31 @@ def kinds_of(home: Home, target: SceneObject) -> list[str]:
         depth = read_depth(view) if view.depth_path is not None else None
         for axis in (0, 1):
             inside, outside = _across(mask, axis)
-            faint.append(((colour[inside] - colour[outside]).square().sum(-1).sqrt() < ALIKE).float())
+            faint.append((colour[inside] - colour[outside]).square().sum(-1).sqrt() < ALIKE)
+            neighbours.append(labels[outside])
             if depth is not None:
-                hidden.append((depth[outside] < (1 - NEARER) * depth[inside]).float())
+                hidden.append(depth[outside] < (1 - NEARER) * depth[inside])
     kinds = []
     if shares and sum(shares) / len(shares) < SMALL:
         kinds.append("small")
     if shares and sum(shares) / len(shares) > LARGE:
         kinds.append("large")
-    if _mean(hidden) > OCCLUDED:
+    if hidden and _share(torch.cat(hidden)) > OCCLUDED:
         kinds.append("occluded")
-    if _mean(faint) > LOOK_ALIKE:
+    if neighbours and _has_look_alike(torch.cat(neighbours), torch.cat(faint)):
         kinds.append("beside a look-alike")
     return kinds
+
+
+def _has_look_alike(neighbours: Int64[Tensor, "n"], faint: Bool[Tensor, "n"]) -> bool:
+    """Whether some other object lies along much of the outline and can hardly be told apart there.
+
+    Args:
+        neighbours: Identity of what lies beside each pixel of the outline, 0 = background.
+        faint: Whether its colour hardly differs.
+    """
+    along = {int(one): neighbours == one for one in neighbours.unique() if one > 0}
+    return any(_share(here) > BESIDE and _share(faint[here]) > LOOK_ALIKE for here in along.values())
 
 
 def _across(mask: Bool[Tensor, "h w"], axis: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -57,6 +71,5 @@ def _across(mask: Bool[Tensor, "h w"], axis: int) -> tuple[tuple[Tensor, Tensor]
     return (inside[0], inside[1]), (outside[0], outside[1])
 
 
-def _mean(parts: list[Float[Tensor, "_"]]) -> float:
-    joined = torch.cat(parts) if parts else torch.zeros(0)
-    return float(joined.mean()) if len(joined) else 0.0
+def _share(flags: Bool[Tensor, "n"]) -> float:
+    return float(flags.float().mean()) if len(flags) else 0.0

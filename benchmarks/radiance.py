@@ -39,6 +39,7 @@ from sanerf_hq.evaluate.metrics import psnr
 from sanerf_hq.geometry import WorldTransform
 from sanerf_hq.radiance import PRESETS, RadianceConfig, RadianceField, train_radiance_field
 from sanerf_hq.radiance import step as steps
+from sanerf_hq.radiance.candidates import CandidateDensities
 from sanerf_hq.radiance.step import TrainState, make_step, new_state
 from sanerf_hq.runs import Key, peak_memory_mb, reset_peak_memory
 from sanerf_hq.scene import Scene, TrainingPixels, View, load_scene, load_training_pixels, read_image
@@ -46,7 +47,7 @@ from sanerf_hq.scene import Scene, TrainingPixels, View, load_scene, load_traini
 TWIN_TARGET = 1 / 5
 PARTS = {
     "march": ("ray_march",),
-    "densities of candidates": ("candidate_densities",),
+    "densities of candidates": ("look_at",),
     "choice of samples": ("choose_samples",),
     "features of samples": ("_encoding",),
     "carving": ("carving",),
@@ -197,17 +198,18 @@ def measure_step(scene: Scene, config: RadianceConfig, width: int | None, second
 
 def _counted(run: Callable[[], object]) -> dict[str, int]:
     """Candidates that the network was asked about, and samples, of a step."""
-    sizes: dict[str, int] = {"candidates asked": 0}
-    encode = steps.RadianceNetwork.encode
+    asked = 0
+    look_at = steps.look_at
 
-    def counted(network: Any, points: Tensor) -> Tensor:
-        sizes["candidates asked"] += len(points)
-        return encode(network, points)
+    def counted(*arguments: Any) -> CandidateDensities:
+        nonlocal asked
+        found = look_at(*arguments)
+        asked += int((found.sigmas > 0).sum())
+        return found
 
-    with mock.patch.object(steps.RadianceNetwork, "encode", counted):
+    with mock.patch.object(steps, "look_at", counted):
         metrics: Any = run()
-    samples = int(metrics["samples"])
-    return {"candidates asked": sizes["candidates asked"] - samples, "samples": samples}
+    return {"candidates asked": asked, "samples": int(metrics["samples"])}
 
 
 def _print_shares(shares: dict[str, float]) -> None:

@@ -26,7 +26,7 @@ def test_the_benchmark_takes_a_small_step_of_each_operation(tmp_path: Path):
     results = json.loads(out.read_text(encoding="utf-8"))
     assert {"device", "threads", "commit", "versions", "n_samples"} <= results.keys()
     operations = {comparison["operation"]: comparison for comparison in results["comparisons"]}
-    assert len(operations) == 11
+    assert len(operations) == 13
     for operation, comparison in operations.items():
         assert operation in done.stdout
         assert set(comparison["timings"]) - {"C++"} == {"kernel", "twin"}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
+from torch import Tensor
 
 from sanerf_hq.geometry import Rays, contract, to_unit
 from sanerf_hq.kernels import distortion, render_weights
-from sanerf_hq.radiance.render import PackedSamples, close, light_left
+from sanerf_hq.radiance.candidates import CandidateDensities
+from sanerf_hq.radiance.render import PackedSamples, close
 from sanerf_hq.radiance.sampling import carving, choose_samples
 
 
@@ -25,21 +29,36 @@ def rays_and_candidates(counts: list[int], length: float = 0.1) -> tuple[Rays, P
     return Rays(origins, directions, torch.ones(n_rays)), packed
 
 
-def test_transmittance_is_what_the_samples_before_leave() -> None:
-    _, samples = rays_and_candidates([3, 0, 2])
-    sigmas = torch.tensor([1.0, 5.0, 2.0, 0.0, 7.0])
-    thickness = sigmas * samples.deltas
-    expected = [1.0, thickness[0], thickness[0] + thickness[1], None, thickness[3]]
-    light = light_left(samples, sigmas)
-    for got, before in zip(light[[1, 2, 4]], [expected[1], expected[2], expected[4]], strict=True):
-        assert torch.isclose(got, torch.exp(-torch.as_tensor(before)), atol=1e-5)
-    assert light[[0, 3]].tolist() == [1.0, 1.0]
+def known(candidates: PackedSamples, sigmas: Tensor) -> CandidateDensities:
+    """Candidates of these densities, each looked at."""
+    weights = render_weights(sigmas, candidates.deltas, candidates.packed_info)
+    light = torch.ones_like(sigmas)
+    for first, count in candidates.packed_info.tolist():
+        light[first : first + count] = 1 - (
+            weights[first : first + count].cumsum(0) - weights[first : first + count]
+        )
+    return CandidateDensities(sigmas, light)
+
+
+def test_weights_of_candidates_are_those_of_other_lengths() -> None:
+    _, candidates = rays_and_candidates([3, 0, 2])
+    found = CandidateDensities(
+        torch.tensor([1.0, 0.0, 2.0, 0.0, 7.0]), torch.tensor([1.0, 0.9, 0.5, 1.0, 0.25])
+    )
+    weights = found.weights(candidates, 0.2, closed=False)
+    expected = [1 - math.exp(-0.2), 0.0, 0.5 * (1 - math.exp(-0.4)), 0.0, 0.25 * (1 - math.exp(-1.4))]
+    assert torch.allclose(weights, torch.tensor(expected))
+    closed = found.weights(candidates, 0.2, closed=True)
+    assert closed[[2, 4]].tolist() == [0.5, 0.25], "the last of a ray stop all that is left"
+    assert torch.equal(closed[[0, 1, 3]], weights[[0, 1, 3]])
 
 
 def test_hidden_candidates_are_left_out_and_heavy_ones_divided() -> None:
     rays, candidates = rays_and_candidates([4, 0, 3])
     sigmas = torch.tensor([0.0, 1e4, 3.0, 3.0, 0.0, 0.0, 0.0])
-    packed = choose_samples(candidates, rays, sigmas, 8.0, False, torch.Generator().manual_seed(0))
+    packed = choose_samples(
+        candidates, rays, known(candidates, sigmas), 8.0, False, torch.Generator().manual_seed(0)
+    )
     assert packed.packed_info[:2].tolist() == [[0, 8], [8, 0]]
     # The wall has all weight and half the length that light reaches: 0.8 + 0.2 / 2 of eight samples.
     inside = packed.distances[:8]
@@ -57,7 +76,7 @@ def test_every_ray_gets_its_number_of_samples() -> None:
     rays, candidates = rays_and_candidates(counts, length=0.02)
     sigmas = torch.rand(sum(counts), generator=torch.Generator().manual_seed(1)) * 9
     for generator in [None, *(torch.Generator().manual_seed(seed) for seed in range(20))]:
-        packed = choose_samples(candidates, rays, sigmas, 6.0, True, generator)
+        packed = choose_samples(candidates, rays, known(candidates, sigmas), 6.0, True, generator)
         assert packed.packed_info[:, 1].tolist() == [6, 6, 0, 6, 6]
 
 
@@ -65,7 +84,10 @@ def test_what_draws_stand_for_is_the_whole_ray_on_the_mean() -> None:
     rays, candidates = rays_and_candidates([40], length=0.02)
     sigmas = torch.rand(40, generator=torch.Generator().manual_seed(2)) * 4
     generator = torch.Generator().manual_seed(3)
-    drawn = [choose_samples(candidates, rays, sigmas, 6.0, False, generator) for _ in range(3000)]
+    drawn = [
+        choose_samples(candidates, rays, known(candidates, sigmas), 6.0, False, generator)
+        for _ in range(3000)
+    ]
     length = torch.stack([packed.lengths.sum() for packed in drawn])
     assert torch.isclose(length.mean(), torch.tensor(0.8), rtol=0.02)
     # Thickness of a density that differs from place to place, so that where samples fall counts as well.
@@ -77,15 +99,17 @@ def test_what_draws_stand_for_is_the_whole_ray_on_the_mean() -> None:
 def test_last_candidates_of_closed_rays_are_drawn_for_what_is_left() -> None:
     rays, candidates = rays_and_candidates([10])
     clear = torch.zeros(10)
-    packed = choose_samples(candidates, rays, clear, 8.0, True, torch.Generator().manual_seed(0))
+    packed = choose_samples(
+        candidates, rays, known(candidates, clear), 8.0, True, torch.Generator().manual_seed(0)
+    )
     assert int((packed.distances > 1.9).sum()) >= 6
-    spread = choose_samples(candidates, rays, clear, 10.0, False, None)
+    spread = choose_samples(candidates, rays, known(candidates, clear), 10.0, False, None)
     assert torch.allclose(spread.distances, candidates.distances)
 
 
 def test_no_candidate_gives_no_sample() -> None:
     rays, candidates = rays_and_candidates([0, 0])
-    packed = choose_samples(candidates, rays, torch.zeros(0), 4.0, True, torch.Generator())
+    packed = choose_samples(candidates, rays, known(candidates, torch.zeros(0)), 4.0, True, torch.Generator())
     assert packed.packed_info.tolist() == [[0, 0], [0, 0]]
 
 

@@ -90,7 +90,8 @@ def _level_arrays(layout: HashGridLayout, device: str) -> tuple[wp.array, wp.arr
     )
 
 
-def _constants(layout: HashGridLayout, device: torch.device) -> tuple[Any, ...]:
+def grid_constants(layout: HashGridLayout, device: torch.device) -> tuple[Any, ...]:
+    """What the grid's kernels are told of a layout."""
     hashed = [
         b - a for a, b, d in zip(layout.offsets, layout.offsets[1:], layout.dense, strict=False) if not d
     ]
@@ -126,7 +127,7 @@ class _HashGrid(torch.autograd.Function):
                 block,
                 runtime.as_warp(x, coord),
                 runtime.as_warp(table, vec),
-                *_constants(layout, x.device),
+                *grid_constants(layout, x.device),
                 runtime.as_warp(shaped, vec),
             ]
             runtime.launch(kernel, blocks * layout.n_levels, arguments, x.device, -(-BLOCK // block))
@@ -151,7 +152,7 @@ class _HashGrid(torch.autograd.Function):
                 runtime.as_warp(x, coord),
                 runtime.as_warp(grad_out.view(-1, layout.n_levels, layout.n_features), vec),
                 runtime.as_warp(table, vec),
-                *_constants(layout, x.device),
+                *grid_constants(layout, x.device),
                 runtime.as_warp(grad_x, coord),
             ]
             kernel = hash_grid_kernels(layout.n_dims, layout.n_features).backward_position
@@ -181,7 +182,7 @@ def accumulate_table_gradient(
     arguments = [
         runtime.as_warp(x, coord),
         runtime.as_warp(grad_out.view(n_points, layout.n_levels, layout.n_features), vec),
-        *_constants(layout, x.device),
+        *grid_constants(layout, x.device),
         runtime.as_warp(grad_table, vec),
     ]
     if x.device.type == "cuda":

@@ -31,9 +31,28 @@ class HashGridKernels:
     backward_position: Any
 
 
+@dataclass(frozen=True)
+class HashGridFunctions:
+    """What kernels that look into the grid are made of, for one number of dimensions and features.
+
+    Attributes:
+        strides: What a step along each axis does to a corner's key, at a level.
+        gather: A point's features at a level.
+        scatter: Adds to the entries of a level.
+        slopes: A level's gradient in the point, from that in its features.
+        flat_entries: The entries of a level.
+    """
+
+    strides: Any
+    gather: Any
+    scatter: Any
+    slopes: Any
+    flat_entries: Any
+
+
 @functools.cache
-def hash_grid_kernels(n_dims: int, n_features: int) -> HashGridKernels:
-    """Kernels for one number of dimensions and features, compiled when first launched."""
+def hash_grid_functions(n_dims: int, n_features: int) -> HashGridFunctions:
+    """Functions for one number of dimensions and features, compiled with the kernels that call them."""
     runtime.start()
     coord = wp.types.vector(length=n_dims, dtype=wp.float32)
     vec = wp.types.vector(length=n_features, dtype=wp.float32)
@@ -168,14 +187,26 @@ def hash_grid_kernels(n_dims: int, n_features: int) -> HashGridKernels:
 
     @typing.no_type_check
     @wp.func
-    def flat_points(x: wp.array(dtype=coord)):
-        return wp.array(ptr=x.ptr, shape=(x.shape[0],), dtype=coord)
-
-    @typing.no_type_check
-    @wp.func
     def flat_entries(table: wp.array(dtype=vec), offset: int):
         start = table.ptr + wp.uint64(offset) * wp.uint64(entry_bytes)
         return wp.array(ptr=start, shape=(table.shape[0] - offset,), dtype=vec)
+
+    return HashGridFunctions(strides, gather, scatter, slopes, flat_entries)
+
+
+@functools.cache
+def hash_grid_kernels(n_dims: int, n_features: int) -> HashGridKernels:
+    """Kernels for one number of dimensions and features, compiled when first launched."""
+    functions = hash_grid_functions(n_dims, n_features)
+    strides, flat_entries = functions.strides, functions.flat_entries
+    gather, scatter, slopes = functions.gather, functions.scatter, functions.slopes
+    coord = wp.types.vector(length=n_dims, dtype=wp.float32)
+    vec = wp.types.vector(length=n_features, dtype=wp.float32)
+
+    @typing.no_type_check
+    @wp.func
+    def flat_points(x: wp.array(dtype=coord)):
+        return wp.array(ptr=x.ptr, shape=(x.shape[0],), dtype=coord)
 
     @typing.no_type_check
     @wp.func

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int32, UInt8
 from torch import Tensor
 
 from sanerf_hq.kernels import runtime
+from sanerf_hq.kernels.contraction import contract_to_unit, larger, magnitude, smaller
 
 MAX_STEPS = 4096
 MAX_SIDE = 1024  # of the grid: its cells are numbered in 32 bits
@@ -81,34 +82,11 @@ def _kernels(lanes: int) -> Any:
     point_row = wp.types.matrix(shape=(3, lanes), dtype=wp.float32)
     n_lanes = wp.constant(lanes)
 
-    # wp.max and wp.min look out for NaN, which costs more than they do.
-
-    @typing.no_type_check
-    @wp.func
-    def larger(a: float, b: float):
-        return wp.where(a > b, a, b)
-
-    @typing.no_type_check
-    @wp.func
-    def smaller(a: float, b: float):
-        return wp.where(a < b, a, b)
-
-    @typing.no_type_check
-    @wp.func
-    def magnitude(x: wp.vec3f):
-        return larger(larger(wp.abs(x[0]), wp.abs(x[1])), larger(wp.abs(x[2]), 1.0))
-
     @typing.no_type_check
     @wp.func
     def interval(x: wp.vec3f, t: float, step: float, cone: float):
         m = magnitude(x)
         return larger(cone * t, step * m * m)
-
-    @typing.no_type_check
-    @wp.func
-    def contract_to_unit(x: wp.vec3f):
-        m = magnitude(x)
-        return x * ((2.0 - 1.0 / m) / m * 0.25) + wp.vec3f(0.5, 0.5, 0.5)
 
     @typing.no_type_check
     @wp.func

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int32, UInt8
 from torch import Tensor
 
 from sanerf_hq.geometry import contract, to_unit
+from sanerf_hq.kernels.choose_samples import BY_LENGTH, HIDDEN_LIGHT, LEAST, SLACK
 from sanerf_hq.kernels.hash_grid import HashGridLayout
 from sanerf_hq.kernels.ray_march import MAX_STEPS, MarchConfig, RaySamples, pack
 
@@ -104,13 +105,99 @@ def render_weights(
     """See :func:`sanerf_hq.kernels.composite.render_weights`; transmittance by a running sum in float64."""
     owner = _segments(packed_info, sigmas.shape[0])
     thickness = (sigmas * deltas).double().clamp_max(OPAQUE)
-    before = thickness.cumsum(0) - thickness
-    at_start = torch.zeros(packed_info.shape[0] + 1, dtype=before.dtype, device=before.device)
-    filled = packed_info[:, 1] > 0
-    at_start[:-1][filled] = before[packed_info[filled, 0].long()]
-    trans = torch.exp(-(before - at_start[owner]))
+    trans = torch.exp(-_before(thickness, owner, packed_info))
     inside = owner < packed_info.shape[0]
     return torch.where(inside, trans * -torch.expm1(-thickness), torch.zeros_like(trans)).to(sigmas.dtype)
+
+
+@torch.no_grad()
+def lit_densities(
+    unit_points: Float[Tensor, "n_samples n_dims"],
+    deltas: Float[Tensor, "n_samples"],
+    packed_info: Int32[Tensor, "n_rays 2"],
+    table: Float[Tensor, "n_entries n_features"],
+    layout: HashGridLayout,
+    layer: Float[Tensor, "n_units n_encoding"],
+    head: Float[Tensor, "n_units"],
+    most: float,
+    hidden: float,
+) -> tuple[Float[Tensor, "n_samples"], Float[Tensor, "n_samples"]]:
+    """See :func:`sanerf_hq.kernels.lit_densities.lit_densities`; all are looked at, then some forgotten."""
+    features = hash_grid(unit_points, table, layout)
+    sigmas = ((features @ layer.T).clamp_min(0) @ head).clamp_max(most).exp()
+    owner = _segments(packed_info, sigmas.shape[0])
+    before = _before((sigmas * deltas).double(), owner, packed_info)
+    lit = before < hidden
+    light = torch.exp(-_before((sigmas * deltas * lit).double(), owner, packed_info))
+    return torch.where(lit, sigmas, 0.0), light.float()
+
+
+def _before(
+    values: Float[Tensor, "n_samples"], owner: Tensor, packed_info: Int32[Tensor, "n_rays 2"]
+) -> Float[Tensor, "n_samples"]:
+    """Sum of the values before each on its ray."""
+    before = values.cumsum(0) - values
+    at_start = before.new_zeros(packed_info.shape[0] + 1)
+    filled = packed_info[:, 1] > 0
+    at_start[:-1][filled] = before[packed_info[filled, 0].long()]
+    return before - at_start[owner]
+
+
+@torch.no_grad()
+def allot_samples(
+    sigmas: Float[Tensor, "n_candidates"],
+    light: Float[Tensor, "n_candidates"],
+    deltas: Float[Tensor, "n_candidates"],
+    packed_info: Int32[Tensor, "n_rays 2"],
+    lots: Float[Tensor, "n_rays"],
+    samples_a_ray: float,
+    closed: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See :func:`sanerf_hq.kernels.choose_samples.allot_samples`."""
+    n_rays = packed_info.shape[0]
+    owner = _segments(packed_info, sigmas.shape[0])
+
+    def shares(values: Tensor) -> Tensor:
+        sums = torch.zeros(n_rays, device=values.device).index_add_(0, owner, values)
+        return values / sums.clamp_min(LEAST)[owner]
+
+    weights = light * -torch.expm1(-sigmas * deltas)
+    if closed:
+        first, count = packed_info.long().unbind(-1)
+        last = (first + count - 1)[count > 0]
+        sums = torch.zeros(n_rays, device=weights.device).index_add_(0, owner, weights)
+        weights[last] += (1 - sums[owner[last]]).clamp_min(0)
+    reached = torch.where(light > HIDDEN_LIGHT, deltas, 0.0)
+    wanted = samples_a_ray * shares((1 - BY_LENGTH) * shares(weights) + BY_LENGTH * shares(reached))
+    before = _before(wanted.double(), owner, packed_info)
+    lot = lots.double()[owner] + SLACK
+    counts = ((before + wanted + lot).floor() - (before + lot).floor()).int()
+    totals = torch.zeros(n_rays, dtype=torch.int32, device=counts.device).index_add_(0, owner, counts)
+    return wanted, counts, totals
+
+
+@torch.no_grad()
+def place_samples(
+    distances: Float[Tensor, "n_candidates"],
+    lengths: Float[Tensor, "n_candidates"],
+    candidate_info: Int32[Tensor, "n_rays 2"],
+    wanted: Float[Tensor, "n_candidates"],
+    counts: Int32[Tensor, "n_candidates"],
+    rays_o: Float[Tensor, "n_rays 3"],
+    rays_d: Float[Tensor, "n_rays 3"],
+    packed_info: Int32[Tensor, "n_rays 2"],
+    jitter: Float[Tensor, "n_samples"],
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """See :func:`sanerf_hq.kernels.choose_samples.place_samples`."""
+    owner = _segments(candidate_info, len(distances))
+    parents = torch.arange(len(counts), device=counts.device).repeat_interleave(counts.long())
+    rank = torch.arange(len(parents), device=counts.device) - (counts.cumsum(0) - counts)[parents]
+    along = (rank + jitter) / counts[parents] - 0.5
+    placed = distances[parents] + along * lengths[parents]
+    parts = torch.where(wanted[parents] < 1, wanted[parents], counts[parents].float())
+    rays = owner[parents]
+    points = to_unit(contract(rays_o[rays] + placed[:, None] * rays_d[rays]))
+    return rays.int(), placed, lengths[parents] / parts, points
 
 
 def accumulate(

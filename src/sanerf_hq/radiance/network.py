@@ -20,7 +20,6 @@ from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.harmonics import SH_CHANNELS, spherical_harmonics
 
 LOG_DENSITY_MAX = 8.0
-INITIAL_LOG_DENSITY = 0.0
 
 
 class RadianceNetwork(nn.Module):
@@ -67,8 +66,12 @@ class RadianceNetwork(nn.Module):
     ) -> tuple[Float[Tensor, "n_points"], Float[Tensor, "n_points n_geometry"]]:
         """Density (per unit of contracted length) and geometry features from the grid's features."""
         out = self.density(encoding)
-        log_density = out[:, 0].float() + INITIAL_LOG_DENSITY
-        return bounded_exp(log_density), out[:, 1:]
+        return bounded_exp(out[:, 0].float()), out[:, 1:]
+
+    def density_weights(self) -> tuple[Float[Tensor, "n_hidden n_encoding"], Float[Tensor, "n_hidden"]]:
+        """What of the density network tells the density: log σ = v · relu(U grid(x))."""
+        layer, head = (self.density.get_parameter(f"{i}.weight").detach() for i in (0, 2))
+        return layer, head[0].contiguous()
 
     def shade(
         self, geometry: Float[Tensor, "n geometry"], directions: Float[Tensor, "n 3"]

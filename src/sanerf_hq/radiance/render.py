@@ -76,20 +76,6 @@ class Composited:
     weights: Float[Tensor, "n_samples"]
 
 
-def light_before(samples: PackedSamples, weights: Float[Tensor, "n_samples"]) -> Float[Tensor, "n_samples"]:
-    """T_k = 1 - Σ_{j<k} w_j: the share of light that reaches each sample."""
-    before = torch.zeros(weights.shape[0] + 1, dtype=torch.float64, device=weights.device)
-    before[1:] = weights.double().cumsum(0)
-    first = samples.packed_info[:, 0].long()[samples.ray_indices.long()]
-    return (1 - (before[:-1] - before[first])).clamp_min(0).float()
-
-
-@torch.no_grad()
-def light_left(samples: PackedSamples, sigmas: Float[Tensor, "n_samples"]) -> Float[Tensor, "n_samples"]:
-    """T_k of each sample by the densities before it."""
-    return light_before(samples, render_weights(sigmas, samples.deltas, samples.packed_info))
-
-
 def close(
     weights: Float[Tensor, "n_samples"], samples: PackedSamples, share: float
 ) -> Float[Tensor, "n_samples"]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sanerf_hq.geometry import PixelRays, Rays, WorldTransform, contract, from_unit, to_unit
 from sanerf_hq.kernels import MarchConfig, accumulate_table_gradient, adam_rows, hash_grid, ray_march
+from sanerf_hq.radiance.candidates import look_at
 from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.exposure import Exposure
 from sanerf_hq.radiance.nearness import Nearness, quieted
@@ -18,9 +19,8 @@ from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
 from sanerf_hq.radiance.pose_refinement import PoseRefinement
 from sanerf_hq.radiance.precision import autocast
-from sanerf_hq.radiance.render import PackedSamples, composite, light_left
+from sanerf_hq.radiance.render import PackedSamples, composite
 from sanerf_hq.radiance.sampling import carving, choose_samples
-from sanerf_hq.radiance.trace import candidate_densities
 from sanerf_hq.runs import Key, load_optimiser, optimiser_tensors, under_prefix, with_prefix
 from sanerf_hq.scene import TrainingPixels
 
@@ -188,7 +188,7 @@ def make_step(
         grid = state.occupancy
         marched = ray_march(rays.origins, rays.directions, jitter, grid.occupied, march, 8 * config.samples)
         candidates = PackedSamples.of(marched)
-        known = candidate_densities(state.network, candidates)
+        known = look_at(state.network, candidates)
         kept = choose_samples(candidates, rays, known, config.samples_a_ray, alpha is None, generator)
         refined = state.poses is not None and key.step >= POSES_FROM * config.steps
         encoding = _encoding(state, kept, state.poses(given, views) if state.poses and refined else None)
@@ -214,13 +214,13 @@ def make_step(
         _descend(state, config, key.step, kept, encoding)
         ended = seen.opacity.detach() > 0.5
         state.nearness.learn(views[ended], (seen.distance / seen.opacity).detach()[ended])
-        _remember(grid, config, candidates, known, alpha is None)
+        _remember(grid, candidates, known.weights(candidates, config.march_step, alpha is None))
         if key.step % OCCUPANCY_EVERY == OCCUPANCY_EVERY - 1:
             late = key.step >= REVIEWED_SHARE * config.steps
             _review(state, config, SURROUNDINGS if late else 0.0, generator)
             grid.fade(FADE, config.occupancy_threshold)
         error = ((image.detach() - target).square() * share).sum()
-        n_candidates, n_samples = known.shape[0], sigmas.shape[0]
+        n_candidates, n_samples = known.sigmas.shape[0], sigmas.shape[0]
         metrics: dict[str, float | Tensor] = {
             "loss": loss.detach(),
             "spread": spread,
@@ -269,18 +269,9 @@ def _descend(
     adam_rows(state.network.table.data, state.grad, state.first, state.second, step + 1, rate)
 
 
-def _remember(
-    grid: Occupancy,
-    config: RadianceConfig,
-    candidates: PackedSamples,
-    sigmas: Float[Tensor, "n_candidates"],
-    closed: bool,
-) -> None:
-    """Let the grid remember what a step's candidates weigh; the last of a ray stop all that is left."""
-    alphas = -torch.expm1(-sigmas * config.march_step)
-    if closed:
-        alphas[candidates.last()] = 1.0
-    grid.see(grid.cells_of(candidates.unit_points), light_left(candidates, sigmas) * alphas)
+def _remember(grid: Occupancy, candidates: PackedSamples, weights: Float[Tensor, "n_candidates"]) -> None:
+    """Let the grid remember what a step's candidates weigh."""
+    grid.see(grid.cells_of(candidates.unit_points), weights)
 
 
 def _review(state: TrainState, config: RadianceConfig, least: float, generator: torch.Generator) -> None:
