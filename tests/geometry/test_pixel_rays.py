@@ -46,3 +46,26 @@ def test_nothing_in_nothing_out():
 def test_cameras_with_and_without_a_time_cannot_be_mixed():
     with pytest.raises(ValueError, match="time"):
         PixelRays.of([*cameras(), *cameras(0.5)])
+
+
+def test_lines_stay_in_their_picture():
+    pixels = PixelRays.of(cameras())
+    every = torch.arange(pixels.n_pixels)
+    for columns, rows in ((3, 0), (0, 2), (1, 1), (50, 0), (0, 50)):
+        ends = pixels.lines(every, torch.full_like(every, columns), torch.full_like(every, rows))
+        view = pixels.cameras_of(every)
+        assert all(torch.equal(pixels.cameras_of(one), view) for one in ends)
+        (x0, y0), (x1, y1), (x2, y2) = (
+            (
+                (one - pixels.offsets[view]) % pixels.widths[view],
+                (one - pixels.offsets[view]) // pixels.widths[view],
+            )
+            for one in ends
+        )
+        assert torch.equal(x2 - x1, x1 - x0) and torch.equal(y2 - y1, y1 - y0)
+        longest = (pixels.widths[view] - 1) // 2
+        assert torch.equal(x1 - x0, torch.minimum(torch.tensor(columns), longest))
+    # Where it fits, the pixel itself is in the middle: column 4, row 2 of the first camera.
+    one = torch.tensor([2 * 8 + 4])
+    first, middle, last = pixels.lines(one, torch.tensor([3]), torch.tensor([0]))
+    assert [int(p) for p in (first, middle, last)] == [2 * 8 + 1, 2 * 8 + 4, 2 * 8 + 7]

@@ -24,6 +24,7 @@ class PixelRays:
         table_starts: First row of ``table`` for each camera.
         camtoworlds: Poses.
         times: Moment of each camera, or None where none has one.
+        widths: Columns of each camera.
     """
 
     offsets: Int64[Tensor, "n_cameras_plus_1"]
@@ -31,6 +32,7 @@ class PixelRays:
     table_starts: Int64[Tensor, "n_cameras"]
     camtoworlds: Float[Tensor, "n_cameras 4 4"]
     times: Float[Tensor, "n_cameras"] | None
+    widths: Int64[Tensor, "n_cameras"]
 
     @staticmethod
     def of(cameras: list[Camera], device: torch.device | str = "cpu") -> PixelRays:
@@ -56,6 +58,7 @@ class PixelRays:
             torch.tensor(starts).to(device),
             torch.stack([camera.camtoworld for camera in cameras]).to(device),
             torch.tensor(moments).to(device) if moments else None,
+            torch.tensor([camera.width for camera in cameras]).to(device),
         )
 
     @property
@@ -65,6 +68,26 @@ class PixelRays:
     def cameras_of(self, pixels: Int64[Tensor, "n_rays"]) -> Int64[Tensor, "n_rays"]:
         """Index of the camera that each pixel belongs to."""
         return torch.searchsorted(self.offsets, pixels, right=True) - 1
+
+    def lines(
+        self,
+        pixels: Int64[Tensor, "n"],
+        columns: Int64[Tensor, "n"],
+        rows: Int64[Tensor, "n"],
+    ) -> tuple[Int64[Tensor, "n"], Int64[Tensor, "n"], Int64[Tensor, "n"]]:
+        """Each pixel between its two neighbours so many columns and rows away.
+
+        Near the border it is moved inwards; a step of more than half the picture is made as long as fits.
+        """
+        camera = self.cameras_of(pixels)
+        first, width = self.offsets[camera], self.widths[camera]
+        height = (self.offsets[camera + 1] - first) // width
+        y, x = (pixels - first) // width, (pixels - first) % width
+        columns, rows = torch.minimum(columns, (width - 1) // 2), torch.minimum(rows, (height - 1) // 2)
+        x = torch.minimum(torch.maximum(x, columns), width - 1 - columns)
+        y = torch.minimum(torch.maximum(y, rows), height - 1 - rows)
+        middle, step = first + y * width + x, rows * width + columns
+        return middle - step, middle, middle + step
 
     def rays(self, pixels: Int64[Tensor, "n_rays"]) -> Rays:
         """Rays through the centres of ``pixels``."""

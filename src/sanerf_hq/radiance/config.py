@@ -58,6 +58,8 @@ class RadianceConfig:
     """Samples drawn from the candidates of each ray, most where they carry weight."""
     distortion: float = 0.3
     """Weight of the distortion loss, which carves fog away."""
+    flatness: float = 0.01
+    """Weight of the loss that takes surfaces of one colour to be flat; 0 leaves it out."""
     near_scale: float = 1.0
     """Distance from a camera within which its rays change density less; smaller if things are close."""
     exposure: bool = False
@@ -78,12 +80,13 @@ PRESETS: dict[str, RadianceConfig] = {
     "draft": RadianceConfig(
         grid=GridConfig(log2_table=16, finest=1024), steps=1000, samples=32768, march_step=4.0 / 512.0
     ),
-    "standard": RadianceConfig(steps=3000, samples=32768),
+    "standard": RadianceConfig(steps=5000, samples=32768),
     "paper": RadianceConfig(
         grid=GridConfig(n_levels=16, n_features=2, log2_table=19, coarsest=16, finest=4096),
         steps=15000,
         samples=262144,
         march_step=4.0 / 1024.0,
+        flatness=0.0,
     ),
 }
 """``draft`` for a first look, ``standard`` for daily work, ``paper`` for the paper's sizes."""

@@ -14,6 +14,8 @@ from sanerf_hq.kernels import MarchConfig, accumulate_table_gradient, adam_rows,
 from sanerf_hq.radiance.candidates import look_at
 from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.exposure import Exposure
+from sanerf_hq.radiance.flatness import FROM as FLAT_FROM
+from sanerf_hq.radiance.flatness import bent, threes
 from sanerf_hq.radiance.nearness import Nearness, quieted
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
@@ -170,12 +172,18 @@ def make_step(
     rgb = pixels.rgb.to(device)
     alpha = None if pixels.alpha is None else pixels.alpha.to(device)
     usable = None if pixels.usable is None else pixels.usable.to(device)
-    n_choices = pixel_rays.n_pixels if usable is None else usable.shape[0]
+    n_choices, is_usable = pixel_rays.n_pixels, None
+    if usable is not None:
+        n_choices = usable.shape[0]
+        is_usable = torch.zeros(pixel_rays.n_pixels, dtype=torch.bool, device=device)
+        is_usable[usable] = True
 
     def step(state: TrainState, key: Key) -> tuple[TrainState, dict[str, float | Tensor]]:
         generator = key.generator(device)
         choice = torch.randint(n_choices, (state.n_rays,), generator=generator, device=device)
-        index = choice if usable is None else usable[choice]
+        index, n_lines = choice if usable is None else usable[choice], 0
+        if config.flatness:
+            index, n_lines = threes(pixel_rays, index, is_usable, generator)
         background = torch.rand(state.n_rays, 3, generator=generator, device=device)
         target = rgb[index].float() / 255
         if alpha is not None:
@@ -207,6 +215,10 @@ def make_step(
         share = sampled.float()[:, None] / (3 * sampled.sum()).clamp_min(1)
         difference = torch.nn.functional.huber_loss(image, target, reduction="none", delta=HUBER_DELTA)
         loss = PHOTO_WEIGHT * (difference * share).sum()
+        if config.flatness:
+            weight = config.flatness * min(1.0, key.step / (FLAT_FROM * config.steps))
+            bend = bent(seen.distance, seen.opacity, rays.cosines, target, n_lines)
+            loss = loss + weight * bend
         for correction in (state.exposure, state.poses):
             loss = loss if correction is None else loss + correction.prior()
         state.optimiser.zero_grad(set_to_none=True)
