@@ -80,7 +80,7 @@ PRESETS: dict[str, RadianceConfig] = {
     "draft": RadianceConfig(
         grid=GridConfig(log2_table=16, finest=1024), steps=1000, samples=32768, march_step=4.0 / 512.0
     ),
-    "standard": RadianceConfig(steps=5000, samples=32768),
+    "standard": RadianceConfig(steps=4500, samples=32768),
     "paper": RadianceConfig(
         grid=GridConfig(n_levels=16, n_features=2, log2_table=19, coarsest=16, finest=4096),
         steps=15000,
