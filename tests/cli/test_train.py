@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from sanerf_hq.cli.main import main
-from sanerf_hq.cli.train import Preset, summary
+from sanerf_hq.cli.train import Preset, ViewScore, summary
 from sanerf_hq.radiance import PRESETS
 from support.scene_files import frame, write_scene
 
@@ -109,7 +109,10 @@ def test_render_refuses_images_that_changed(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_the_summary_counts_what_was_scored():
-    assert summary(3, [20.0, 25.0]) == "PSNR 22.50 dB, the mean over 2 test views"
-    assert summary(1, [20.0]) == "PSNR 20.00 dB, the mean over 1 test view"
-    assert "no test views" in summary(0, [])
-    assert "leave no pixel" in summary(2, [])
+    some = [ViewScore(20.0, None), ViewScore(None, None), ViewScore(25.0, None)]
+    assert summary(some) == "PSNR 22.50 dB, the mean over 2 test views"
+    assert summary(some[:1]) == "PSNR 20.00 dB, the mean over 1 test view"
+    assert "no test views" in summary([])
+    assert "leave no pixel" in summary(some[1:2])
+    depths = summary([*some, ViewScore(30.0, 0.01), ViewScore(25.0, 0.02)])
+    assert depths.endswith("4 test views; depth off by 1.50% (median, mean over 2 test views with truth)")

@@ -14,6 +14,7 @@ from sanerf_hq.evaluate.metrics import (
     boundary,
     boundary_radius,
     count_view,
+    depth_error,
     erode,
     psnr,
 )
@@ -229,3 +230,13 @@ def test_psnr_refuses_values_that_are_no_colour(wrong: float) -> None:
     image[2, 3, 1] = wrong
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         psnr(image, truth)
+
+
+def test_depth_error_is_the_median_where_both_are_known() -> None:
+    truth = torch.full((3, 3), 2.0)
+    truth[0, 0] = 0.0  # not known
+    depth = truth * torch.tensor([[9.0, 1.01, 1.02], [1.03, 0.96, 1.05], [0.5, 1.0, 1.0]])
+    depth[2, 2] = math.nan
+    assert depth_error(depth, truth) == pytest.approx(0.03, abs=1e-6)
+    assert depth_error(truth / 3, truth) == pytest.approx(2 / 3)
+    assert depth_error(depth, torch.zeros(3, 3)) is None

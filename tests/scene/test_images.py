@@ -331,6 +331,8 @@ def test_depth_is_in_scene_units_and_zero_where_there_is_none(tmp_path: Path):
     depth = read_depth(view_of(tmp_path, depth_file_path="d.png"))
     np.testing.assert_allclose(depth.numpy(), raw / 1000, rtol=1e-6)
     assert depth[0, 0] == 0
+    half = read_depth(view_of(tmp_path, depth_file_path="d.png"), 20)
+    np.testing.assert_allclose(half.numpy(), raw[1::2, 1::2] / 1000, rtol=1e-6)
 
 
 def test_truth_that_is_not_there_or_is_no_ids(tmp_path: Path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -72,7 +72,7 @@ class Train:
                 scene, self.out, config, self.seed, self.width, self.device, progress, watch
             )
             scores = score_test_views(field, scene, self.width, progress)
-        print(summary(len(scene.test_views), scores))
+        print(summary(scores))
         print(f"the run is in {self.out}")
         return 0
 
@@ -95,10 +95,23 @@ class Train:
             live.stop()
 
 
+@dataclass(frozen=True)
+class ViewScore:
+    """What a test view came to.
+
+    Attributes:
+        psnr: Over the pixels that its mask allows, dB; None where there is none.
+        depth_error: Median relative error of depth; None without truth.
+    """
+
+    psnr: float | None
+    depth_error: float | None
+
+
 def score_test_views(
     field: RadianceField, scene: Scene, width: int | None, progress: ProgressCallback
-) -> list[float]:
-    """PSNR in dB of each test view, over the pixels that its mask allows; a view without any is left out.
+) -> list[ViewScore]:
+    """A score of each test view.
 
     Args:
         field: What is scored.
@@ -108,34 +121,39 @@ def score_test_views(
     """
     from sanerf_hq.runs import Progress
 
-    scores: list[float] = []
+    scores: list[ViewScore] = []
     views = scene.test_views
     for done, view in enumerate(views, 1):
-        score = _score(field, view, width)
-        if score is not None:
-            scores.append(score)
+        scores.append(_score(field, view, width))
         progress(Progress("test views", done, len(views)))
     return scores
 
 
-def _score(field: RadianceField, view: View, width: int | None) -> float | None:
-    from sanerf_hq.evaluate.metrics import psnr
-    from sanerf_hq.scene import read_image, read_mask
+def _score(field: RadianceField, view: View, width: int | None) -> ViewScore:
+    from sanerf_hq.evaluate.metrics import depth_error, psnr
+    from sanerf_hq.scene import read_depth, read_image, read_mask
 
     mask = read_mask(view, width)
-    if not mask.any():
-        return None
-    camera = view.camera if width is None else view.camera.resized(width)
-    rgb = field.render(camera).rgb.detach().cpu().clamp(0, 1)
-    return psnr(rgb, read_image(view, width), mask)
+    seen = field.render(view.camera if width is None else view.camera.resized(width))
+    return ViewScore(
+        psnr(seen.rgb.clamp(0, 1), read_image(view, width), mask) if bool(mask.any()) else None,
+        None if view.depth_path is None else depth_error(seen.depth, read_depth(view, width)),
+    )
 
 
-def summary(n_views: int, scores: list[float]) -> str:
+def summary(scores: Sequence[ViewScore]) -> str:
     """What the test views came to, in a sentence."""
-    if not n_views:
-        return "the scene has no test views, so nothing was scored"
     if not scores:
+        return "the scene has no test views, so nothing was scored"
+    found = [score.psnr for score in scores if score.psnr is not None]
+    if not found:
         return "the masks of the test views leave no pixel, so nothing was scored"
-    mean = sum(scores) / len(scores)
-    views = f"{len(scores)} test view" + ("s" if len(scores) > 1 else "")
-    return f"PSNR {mean:.2f} dB, the mean over {views}"
+    told = f"PSNR {sum(found) / len(found):.2f} dB, the mean over {_views(len(found))}"
+    off = [score.depth_error for score in scores if score.depth_error is not None]
+    if not off:
+        return told
+    return f"{told}; depth off by {sum(off) / len(off):.2%} (median, mean over {_views(len(off))} with truth)"
+
+
+def _views(n: int) -> str:
+    return f"{n} test view" + ("s" if n > 1 else "")

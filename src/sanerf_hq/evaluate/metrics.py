@@ -242,6 +242,19 @@ def psnr(
     return value
 
 
+def depth_error(depth: Float[Tensor, "h w"], truth: Float[Tensor, "h w"]) -> float | None:
+    """Median of |depth - truth| / truth over the pixels where both are known; None where there is none.
+
+    Args:
+        depth: What is scored; NaN where nothing was met.
+        truth: What it is scored against; 0 where it is not known.
+    """
+    both = depth.isfinite() & (truth > 0)
+    if not bool(both.any()):
+        return None
+    return float(((depth[both] - truth[both]).abs() / truth[both]).median())
+
+
 def _unit_range(image: Tensor) -> Float[Tensor, "h w c"]:
     if image.dtype == torch.uint8:
         return image.double() / 255

@@ -120,8 +120,8 @@ def object_pixels(view: View, width: int | None = None) -> Bool[Tensor, "h w"]:
     return torch.stack([_object_mask(mask.path, *size) for mask in view.object_masks]).any(0)
 
 
-def read_depth(view: View) -> Float[Tensor, "h w"]:
-    """Exact z-depth in scene units, 0 where there is none.
+def read_depth(view: View, width: int | None = None) -> Float[Tensor, "h w"]:
+    """Exact z-depth in scene units, 0 where there is none; at another width that of the nearest pixel.
 
     Raises:
         InputError: The view has no depth image; or as :func:`read_image`, about that image.
@@ -129,7 +129,12 @@ def read_depth(view: View) -> Float[Tensor, "h w"]:
     if view.depth_path is None:
         raise InputError(f"view {view.name} has no depth_file_path in transforms.json; add its depth")
     image = load_image(view.depth_path, (view.camera.width, view.camera.height))
-    return _integers(image, view.depth_path).float() * view.depth_unit_scale
+    values = _integers(image, view.depth_path)
+    columns, rows = _size(view, width)
+    y, x = (
+        (2 * torch.arange(n) + 1) * of // (2 * n) for n, of in zip((rows, columns), values.shape, strict=True)
+    )
+    return values[y[:, None], x].float() * view.depth_unit_scale
 
 
 def _size(view: View, width: int | None) -> tuple[int, int]:
