@@ -125,7 +125,8 @@ def main(words: Sequence[str] | None = None) -> None:
             continue
         run = folder / f"run{number}"
         field = train_radiance_field(scene, run, replace(config, **setting), width=options.width)
-        psnr = fmean(score_test_views(field, scene, options.width, quiet))
+        scores = score_test_views(field, scene, options.width, quiet)
+        psnr = fmean(score.psnr for score in scores if score.psnr is not None)
         off = projection_error(field.at_home().scene, given)
         worse = "as given" if scene is given else f"{kind} made worse"
         name = ", ".join(f"{name} {'on' if on else 'off'}" for name, on in setting.items())

@@ -10,7 +10,10 @@ from torch import Tensor
 from sanerf_hq.geometry import Rays, contract, to_unit
 from sanerf_hq.kernels import distortion, render_weights
 from sanerf_hq.radiance.candidates import CandidateDensities
+from sanerf_hq.radiance.config import GridConfig, RadianceConfig
+from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.render import PackedSamples, close
+from sanerf_hq.radiance.rounds import in_rounds
 from sanerf_hq.radiance.sampling import carving, choose_samples
 
 
@@ -51,6 +54,27 @@ def test_weights_of_candidates_are_those_of_other_lengths() -> None:
     closed = found.weights(candidates, 0.2, closed=True)
     assert closed[[2, 4]].tolist() == [0.5, 0.25], "the last of a ray stop all that is left"
     assert torch.equal(closed[[0, 1, 3]], weights[[0, 1, 3]])
+
+
+def test_rounds_find_what_the_kernel_finds() -> None:
+    network = RadianceNetwork(RadianceConfig(grid=GridConfig(4, 2, 10, 4, 32), hidden=16))
+    network.initialise(torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        network.table.uniform_(-3, 3, generator=torch.Generator().manual_seed(1))
+    _, candidates = rays_and_candidates([40, 0, 7, 90, 12], length=0.03)
+    places = candidates.unit_points, candidates.deltas, candidates.packed_info
+
+    def densities(unit_points: Tensor) -> Tensor:
+        return network.geometry(network.encode(unit_points))[0]
+
+    for hidden in (0.4, 1e9):
+        sigmas, light = network.lit_densities(*places, hidden)
+        found, left = in_rounds(densities, *places, hidden)
+        looked = sigmas > 0
+        assert bool(looked.all()) == (hidden > 1)
+        assert torch.allclose(found[looked], sigmas[looked], rtol=1e-3)
+        assert torch.allclose(left[looked], light[looked], rtol=1e-3)
+        assert int((found > 0).sum()) <= int(looked.sum()) + 12 * 4, "a round more than needed at most"
 
 
 def test_hidden_candidates_are_left_out_and_heavy_ones_divided() -> None:

@@ -18,8 +18,8 @@ from sanerf_hq.objects.network import ObjectNetwork
 from sanerf_hq.objects.region import Region
 from sanerf_hq.radiance import GridConfig, RadianceConfig, RadianceField
 from sanerf_hq.radiance.clearance import Clearance
-from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
+from sanerf_hq.radiance.rounds import NetworkInRounds
 from support.balls import CENTERS, COLOURS, RADIUS, SHELL, ball_field
 
 SIDE = 32
@@ -41,7 +41,7 @@ def label_of(unit_points: Tensor) -> Tensor:
     return label
 
 
-class BallNetwork(RadianceNetwork):
+class BallNetwork(NetworkInRounds):
     """Dense within the balls and beyond the shell; features say whose a point is."""
 
     def encode(self, unit_points: Tensor) -> Tensor:

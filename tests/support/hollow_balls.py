@@ -15,7 +15,7 @@ from sanerf_hq.objects import ObjectConfig, ObjectField
 from sanerf_hq.objects.network import ObjectNetwork
 from sanerf_hq.objects.region import Region
 from sanerf_hq.radiance import GridConfig, SurfaceSamples
-from sanerf_hq.radiance.network import RadianceNetwork
+from sanerf_hq.radiance.rounds import NetworkInRounds
 from support.balls import CENTERS, COLOURS, CONFIG, RADIUS, SHELL, BallField, ball_field
 
 WORLD = WorldTransform((0.3, -0.2, 0.1), 2 / 3)
@@ -25,7 +25,7 @@ CRUST = 0.12  # below it the balls are empty
 WIDTH = 192
 
 
-class HollowNetwork(RadianceNetwork):
+class HollowNetwork(NetworkInRounds):
     """Densities of the balls and the shell, by distance."""
 
     def encode(self, unit_points: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from sanerf_hq.export.target import Target
 from sanerf_hq.objects.region import Region
 from sanerf_hq.radiance import RadianceField, SurfaceSamples
 from sanerf_hq.radiance.network import RadianceNetwork
+from sanerf_hq.radiance.rounds import NetworkInRounds
 
 Keep = Literal["object", "rest"]
 LIMITS: dict[Keep, tuple[float, float]] = {"object": (0.4, 0.6), "rest": (0.05, 0.2)}
@@ -43,7 +44,7 @@ def without(target: Target) -> RadianceField:
     return replace(target.radiance, network=EditedNetwork(target.radiance.network, target, "rest"))
 
 
-class EditedNetwork(RadianceNetwork):
+class EditedNetwork(NetworkInRounds):
     """A radiance network whose densities are cut to an object, or to the rest.
 
     Its encodings carry their points along, in three more columns, since the object is asked by position.

@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sanerf_hq.kernels import lit_densities
-from sanerf_hq.radiance.network import LOG_DENSITY_MAX, RadianceNetwork
+from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.render import PackedSamples
 
 HIDDEN_THICKNESS = 7.0  # optical thickness behind which less than 1e-3 of the light is left
@@ -46,16 +45,5 @@ class CandidateDensities:
 @torch.no_grad()
 def look_at(network: RadianceNetwork, candidates: PackedSamples) -> CandidateDensities:
     """Densities of candidates, by the network."""
-    layer, head = network.density_weights()
-    sigmas, light = lit_densities(
-        candidates.unit_points,
-        candidates.deltas,
-        candidates.packed_info,
-        network.table.detach(),
-        network.layout,
-        layer,
-        head,
-        LOG_DENSITY_MAX,
-        HIDDEN_THICKNESS,
-    )
-    return CandidateDensities(sigmas, light)
+    places = candidates.unit_points, candidates.deltas, candidates.packed_info
+    return CandidateDensities(*network.lit_densities(*places, HIDDEN_THICKNESS))

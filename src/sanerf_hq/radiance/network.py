@@ -12,10 +12,10 @@ cameras as in the distance: per unit of true length the distance would be opaque
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int32
 from torch import Tensor, nn
 
-from sanerf_hq.kernels import HashGridLayout, hash_grid, hash_grid_layout
+from sanerf_hq.kernels import HashGridLayout, hash_grid, hash_grid_layout, lit_densities
 from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.harmonics import SH_CHANNELS, spherical_harmonics
 
@@ -68,10 +68,27 @@ class RadianceNetwork(nn.Module):
         out = self.density(encoding)
         return bounded_exp(out[:, 0].float()), out[:, 1:]
 
-    def density_weights(self) -> tuple[Float[Tensor, "n_hidden n_encoding"], Float[Tensor, "n_hidden"]]:
-        """What of the density network tells the density: log σ = v · relu(U grid(x))."""
+    @torch.no_grad()
+    def lit_densities(
+        self,
+        unit_points: Float[Tensor, "n_samples 3"],
+        deltas: Float[Tensor, "n_samples"],
+        packed_info: Int32[Tensor, "n_rays 2"],
+        hidden: float,
+    ) -> tuple[Float[Tensor, "n_samples"], Float[Tensor, "n_samples"]]:
+        """Densities along rays as far as light gets, and the light that gets to each sample.
+
+        Args:
+            unit_points: Contracted points in [0, 1]³.
+            deltas: Contracted lengths that they stand for.
+            packed_info: First sample and number of samples of each ray.
+            hidden: Optical thickness behind which nothing is looked at and densities are 0.
+        """
         layer, head = (self.density.get_parameter(f"{i}.weight").detach() for i in (0, 2))
-        return layer, head[0].contiguous()
+        grid = self.table.detach(), self.layout
+        return lit_densities(
+            unit_points, deltas, packed_info, *grid, layer, head[0].contiguous(), LOG_DENSITY_MAX, hidden
+        )
 
     def shade(
         self, geometry: Float[Tensor, "n geometry"], directions: Float[Tensor, "n 3"]
