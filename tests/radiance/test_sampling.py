@@ -77,6 +77,18 @@ def test_rounds_find_what_the_kernel_finds() -> None:
         assert int((found > 0).sum()) <= int(looked.sum()) + 12 * 4, "a round more than needed at most"
 
 
+def test_rows_of_no_ray_are_left_alone_in_rounds() -> None:
+    _, candidates = rays_and_candidates([5, 0, 4])
+    points = torch.cat([candidates.unit_points, torch.rand(6, 3)])
+    deltas = torch.cat([candidates.deltas, torch.rand(6)])
+    sigmas, light = in_rounds(lambda some: torch.ones(len(some)), points, deltas, candidates.packed_info, 7.0)
+    assert sigmas.tolist() == [1.0] * 9 + [0.0] * 6
+    assert torch.equal(light[9:], torch.zeros(6))
+    assert torch.allclose(
+        light[[0, 4, 5]], torch.stack([torch.ones(()), (-deltas[:4].sum()).exp(), torch.ones(())])
+    )
+
+
 def test_hidden_candidates_are_left_out_and_heavy_ones_divided() -> None:
     rays, candidates = rays_and_candidates([4, 0, 3])
     sigmas = torch.tensor([0.0, 1e4, 3.0, 3.0, 0.0, 0.0, 0.0])

@@ -31,7 +31,7 @@ def in_rounds(
         densities: Of points in [0, 1]³.
         unit_points: As there, like the rest.
         deltas: Lengths.
-        packed_info: First sample and number of samples of each ray.
+        packed_info: First sample and number of samples of each ray; on a GPU rows of no ray may follow.
         hidden: Thickness behind which no round looks.
     """
     device = deltas.device
@@ -48,8 +48,10 @@ def in_rounds(
         sigmas[chosen] = densities(unit_points[chosen])
         thickness.index_add_(0, rays[chosen], sigmas[chosen] * deltas[chosen])
     before = torch.zeros(len(rays) + 1, dtype=torch.float64, device=device)
-    before[1:] = (sigmas * deltas).double().cumsum(0)
-    return sigmas, torch.exp(before[starts] - before[:-1]).float()
+    before[1:] = (sigmas * deltas)[: len(rays)].double().cumsum(0)
+    light = torch.zeros_like(deltas)
+    light[: len(rays)] = torch.exp(before[starts] - before[:-1]).float()
+    return sigmas, light
 
 
 class NetworkInRounds(RadianceNetwork):
