@@ -34,9 +34,14 @@ class Nearness:
         """Nothing is known of what cameras see, so each has the most."""
         return Nearness(torch.full((n_cameras,), most / SHARE, device=device).log())
 
+    @property
+    def reaches(self) -> Float[Tensor, "n_cameras"]:
+        """The distance that a quarter of each camera's rays end before, in field units."""
+        return self.log_reach.exp()
+
     def of(self, views: Int64[Tensor, "n_rays"], most: float) -> Float[Tensor, "n_rays"]:
         """The nearness of each ray's camera, at most ``most``."""
-        return (SHARE * self.log_reach.exp())[views].clamp(max=most)
+        return (SHARE * self.reaches)[views].clamp(max=most)
 
     def learn(self, views: Int64[Tensor, "n_rays"], distances: Float[Tensor, "n_rays"]) -> None:
         """Move each camera's reach towards the quantile of the distances at which its rays end."""

@@ -44,7 +44,11 @@ class Occupancy:
         near = torch.zeros(len(middles), dtype=torch.bool, device=middles.device)
         for point in points:
             near |= (middles - point).square().sum(-1) < radius**2
-        self.free.copy_(near.view(self.free.shape))
+        self.clear(near.view(self.free.shape))
+
+    def clear(self, cells: Bool[Tensor, "side side side"]) -> None:
+        """Cells that are known to be empty from now on, beside those that were already."""
+        self.free |= cells
         self.occupied.masked_fill_(self.free, 0)
 
     @property

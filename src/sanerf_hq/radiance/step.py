@@ -19,6 +19,7 @@ from sanerf_hq.radiance.flatness import bent, threes
 from sanerf_hq.radiance.nearness import Nearness, quieted
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
+from sanerf_hq.radiance.passages import passages
 from sanerf_hq.radiance.pose_refinement import PoseRefinement
 from sanerf_hq.radiance.precision import autocast
 from sanerf_hq.radiance.render import PackedSamples, composite
@@ -46,6 +47,7 @@ FOG_SHARE = 0.3  # of the steps, in which space is fog and few samples teach as 
 FOG_SAMPLES = 0.4  # of the samples that a step begins with
 CANDIDATE_COST = 1 / 4  # of a sample's
 FINER_FROM, FINER = 0.5, 2.0  # share of the steps after which each ray has so many times the candidates
+PASSAGES_FROM = 0.1  # share of the steps after which it is known how far away what cameras see is
 STAND = 0.4  # field units round each camera in which nothing is: there its photographer stood
 MIN_RAYS, MAX_RAYS = 256, 65536
 
@@ -231,6 +233,8 @@ def make_step(
             late = key.step >= REVIEWED_SHARE * config.steps
             _review(state, config, SURROUNDINGS if late else 0.0, generator)
             grid.fade(FADE, config.occupancy_threshold)
+        if key.step == int(PASSAGES_FROM * config.steps):
+            grid.clear(passages(pixels.cameras, world, state.nearness.reaches, grid.side))
         error = ((image.detach() - target).square() * share).sum()
         n_candidates, n_samples = known.sigmas.shape[0], sigmas.shape[0]
         metrics: dict[str, float | Tensor] = {
