@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sanerf_hq.geometry import Camera, PixelRays, look_at
-from sanerf_hq.radiance.flatness import CORE, SHARE, bent, threes
+from sanerf_hq.radiance.flatness import CORE, SHARE, bent, lines_among, threes
 
 SIDE = 40
 
@@ -23,8 +23,9 @@ def lines(n_rays: int = 900) -> tuple[PixelRays, Tensor, int]:
     generator = torch.Generator().manual_seed(0)
     pixel_rays = PixelRays.of([camera()])
     drawn = torch.randint(SIDE * SIDE, (n_rays,), generator=generator)
-    pixels, n = threes(pixel_rays, drawn, None, generator)
+    n = lines_among(n_rays)
     assert n == int(SHARE * n_rays / 3)
+    pixels = threes(pixel_rays, drawn, n, None, generator)
     assert torch.equal(pixels[3 * n :], drawn[3 * n :])
     return pixel_rays, pixels, n
 
@@ -83,7 +84,8 @@ def test_lines_through_pixels_that_may_not_be_used_shrink_to_a_point() -> None:
     usable[: SIDE * SIDE // 2] = False
     generator = torch.Generator().manual_seed(3)
     drawn = usable.nonzero()[:, 0][torch.randint(int(usable.sum()), (600,), generator=generator)]
-    pixels, n = threes(pixel_rays, drawn, usable, generator)
+    n = lines_among(600)
+    pixels = threes(pixel_rays, drawn, n, usable, generator)
     assert bool(usable[pixels].all())
     ends = pixels[: 3 * n].view(3, n)
     shrunk = ends[0] == ends[2]

@@ -53,13 +53,15 @@ class RadianceConfig:
     coarsest_spacing: float = 16.0
     """Training starts with samples this many times ``march_step`` apart, while all of space is fog."""
     candidates: float = 14.0
-    """Candidates a ray that their spacing is adapted to while surfaces form; twice as many later."""
-    samples_a_ray: float = 8.0
+    """Candidates a ray that their spacing is adapted to."""
+    samples_a_ray: float = 12.0
     """Samples drawn from the candidates of each ray, most where they carry weight."""
     distortion: float = 0.3
     """Weight of the distortion loss, which carves fog away."""
     flatness: float = 0.01
     """Weight of the loss that takes surfaces of one colour to be flat; 0 leaves it out."""
+    plain_chance: float = 0.25
+    """Chance to be drawn of a pixel in a plain part of a photo, beside one with detail; 1 draws all alike."""
     near_scale: float = 1.0
     """Distance from a camera within which its rays change density less; smaller if things are close."""
     exposure: bool = False
@@ -68,6 +70,8 @@ class RadianceConfig:
     """Whether the training cameras' poses are improved as well."""
 
     def __post_init__(self) -> None:
+        if not 0 < self.plain_chance <= 1:
+            raise InputError(f"plain_chance must be above 0 and at most 1, got {self.plain_chance}")
         for name in ("steps", "samples", "hidden", "occupancy_side", "geometry_features"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}; choose a larger one")
@@ -80,13 +84,14 @@ PRESETS: dict[str, RadianceConfig] = {
     "draft": RadianceConfig(
         grid=GridConfig(log2_table=16, finest=1024), steps=1500, samples=16384, march_step=4.0 / 512.0
     ),
-    "standard": RadianceConfig(steps=4500, samples=32768),
+    "standard": RadianceConfig(steps=5000, samples=32768),
     "paper": RadianceConfig(
         grid=GridConfig(n_levels=16, n_features=2, log2_table=19, coarsest=16, finest=4096),
         steps=15000,
         samples=262144,
         march_step=4.0 / 1024.0,
         flatness=0.0,
+        plain_chance=1.0,
     ),
 }
 """``draft`` for a first look, ``standard`` for daily work, ``paper`` for the paper's sizes."""

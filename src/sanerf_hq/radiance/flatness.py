@@ -26,24 +26,27 @@ FROM = 0.1  # share of the steps in which it comes to its full weight
 OPAQUE = 0.5
 
 
+def lines_among(n_rays: int) -> int:
+    """How many lines there are among so many rays."""
+    return int(SHARE * n_rays / 3)
+
+
 def threes(
     pixel_rays: PixelRays,
     pixels: Int64[Tensor, "n_rays"],
+    n: int,
     usable: Bool[Tensor, "n_pixels"] | None,
     generator: torch.Generator,
-) -> tuple[Int64[Tensor, "n_rays"], int]:
+) -> Int64[Tensor, "n_rays"]:
     """Let the first rays be lines of three pixels: n first ends, then n middles, then n second ends.
 
     Args:
         pixel_rays: The pixels of all cameras.
-        pixels: Drawn at random from those that may be used.
+        pixels: Drawn at random from those that may be used; the first n are the lines' middles.
+        n: Lines.
         usable: Which may be; all if None. A line through others shrinks to a point.
         generator: Draws how far apart neighbours are, and whether side by side or one above the other.
-
-    Returns:
-        As many pixels, and n.
     """
-    n = int(SHARE * len(pixels) / 3)
     device = pixels.device
     middles = pixels[:n]
     reach = FARTHEST * pixel_rays.widths[pixel_rays.cameras_of(middles)]
@@ -54,7 +57,7 @@ def threes(
     )
     if usable is not None:
         lines = torch.where(usable[lines].all(0), lines, middles)
-    return torch.cat([lines.flatten(), pixels[3 * n :]]), n
+    return torch.cat([lines.flatten(), pixels[3 * n :]])
 
 
 def bent(

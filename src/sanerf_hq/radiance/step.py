@@ -13,9 +13,10 @@ from sanerf_hq.geometry import PixelRays, Rays, WorldTransform, contract, from_u
 from sanerf_hq.kernels import MarchConfig, accumulate_table_gradient, adam_rows, hash_grid, ray_march
 from sanerf_hq.radiance.candidates import look_at
 from sanerf_hq.radiance.config import RadianceConfig
+from sanerf_hq.radiance.detail import SPARE, chances, prefer
 from sanerf_hq.radiance.exposure import Exposure
 from sanerf_hq.radiance.flatness import FROM as FLAT_FROM
-from sanerf_hq.radiance.flatness import bent, threes
+from sanerf_hq.radiance.flatness import bent, lines_among, threes
 from sanerf_hq.radiance.nearness import Nearness, quieted
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
@@ -46,7 +47,6 @@ CARVING_SHARE = 0.25  # of the steps, in which carving comes to its full weight
 FOG_SHARE = 0.3  # of the steps, in which space is fog and few samples teach as much
 FOG_SAMPLES = 0.4  # of the samples that a step begins with
 CANDIDATE_COST = 1 / 4  # of a sample's
-FINER_FROM, FINER = 0.5, 2.0  # share of the steps after which each ray has so many times the candidates
 PASSAGES_FROM = 0.1  # share of the steps after which it is known how far away what cameras see is
 STAND = 0.4  # field units round each camera in which nothing is: there its photographer stood
 MIN_RAYS, MAX_RAYS = 256, 65536
@@ -180,12 +180,20 @@ def make_step(
         is_usable = torch.zeros(pixel_rays.n_pixels, dtype=torch.bool, device=device)
         is_usable[usable] = True
 
+    chance = chances(pixels, config.plain_chance).to(device)
+
+    def draw(n: int, generator: torch.Generator) -> Tensor:
+        choice = torch.randint(n_choices, (n,), generator=generator, device=device)
+        return choice if usable is None else usable[choice]
+
     def step(state: TrainState, key: Key) -> tuple[TrainState, dict[str, float | Tensor]]:
         generator = key.generator(device)
-        choice = torch.randint(n_choices, (state.n_rays,), generator=generator, device=device)
-        index, n_lines = choice if usable is None else usable[choice], 0
-        if config.flatness:
-            index, n_lines = threes(pixel_rays, index, is_usable, generator)
+        n_lines = lines_among(state.n_rays) if config.flatness else 0
+        index = draw(n_lines, generator)
+        others = draw(SPARE * (state.n_rays - n_lines), generator)
+        index = torch.cat([index, prefer(others, state.n_rays - n_lines, chance, generator)])
+        if n_lines:
+            index = threes(pixel_rays, index, n_lines, is_usable, generator)
         background = torch.rand(state.n_rays, 3, generator=generator, device=device)
         target = rgb[index].float() / 255
         if alpha is not None:
@@ -308,8 +316,7 @@ def _review(state: TrainState, config: RadianceConfig, least: float, generator: 
 def _adapt(state: TrainState, config: RadianceConfig, step: int, n_candidates: int, n_samples: int) -> None:
     """Choose the next step's rays and spacing so that its cost stays as asked for."""
     if step % OCCUPANCY_EVERY == OCCUPANCY_EVERY - 1:
-        wanted = config.candidates * (FINER if step > FINER_FROM * config.steps else 1.0)
-        finer = n_candidates / state.n_rays < wanted
+        finer = n_candidates / state.n_rays < config.candidates
         spacing = state.spacing * (0.9 if finer else 1.05)
         state.spacing = min(max(spacing, 1.0), config.coarsest_spacing)
     cost = max(n_samples + n_candidates * CANDIDATE_COST, 1.0)

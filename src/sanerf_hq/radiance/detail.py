@@ -1,0 +1,50 @@
+"""Detail: pixels in plain parts of photos are drawn less often in training than others.
+
+A photo is mostly wall, table and sky, which few rays teach; what is left to learn late in training is where
+photos have edges and patterns. There a pixel is drawn with full chance, elsewhere with less.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from sanerf_hq.scene import TrainingPixels
+
+WINDOW = 5  # pixels across, in which contrast is measured
+USUAL = 0.8  # quantile of all contrasts from which on a pixel has full chance
+LEAST = 1.0  # of 255, the contrast below which nothing has full chance, be photos as plain as they may
+ASKED = 1 << 20  # pixels at most of which the quantile is taken
+SPARE = 3  # pixels drawn for each that is kept
+
+
+def chances(pixels: TrainingPixels, plain: float) -> UInt8[Tensor, "n_pixels"]:
+    """The chance of each pixel, 255 = full.
+
+    Args:
+        pixels: Of all training views.
+        plain: Chance of a pixel without any contrast round it, in [0, 1].
+    """
+    contrasts = []
+    for camera, rgb in zip(pixels.cameras, pixels.rgb.split(pixels.offsets.diff().tolist()), strict=True):
+        grey = rgb.float().mean(-1).view(1, 1, camera.height, camera.width)
+        squared = (grey - _blurred(grey)).square()
+        contrasts.append(_blurred(squared).sqrt().flatten())
+    contrast = torch.cat(contrasts)
+    full = contrast[:: -(-len(contrast) // ASKED)].quantile(USUAL).clamp_min(LEAST)
+    return (255 * (plain + (1 - plain) * (contrast / full).clamp(max=1.0))).round().byte()
+
+
+def _blurred(picture: Tensor) -> Tensor:
+    return avg_pool2d(picture, WINDOW, 1, WINDOW // 2, count_include_pad=False)
+
+
+def prefer(
+    drawn: Int64[Tensor, "n_drawn"], n: int, chance: UInt8[Tensor, "n_pixels"], generator: torch.Generator
+) -> Int64[Tensor, "n"]:
+    """Keep n of the pixels drawn, each by its chance; if too few come through, some of the others as well."""
+    lots = torch.randint(255, (len(drawn),), generator=generator, device=drawn.device)
+    missed = chance[drawn] <= lots
+    return drawn[missed.byte().argsort(stable=True)[:n]]
