@@ -32,7 +32,7 @@ from sanerf_hq.runs import (
     write_tensors,
 )
 
-RAYS_A_CHUNK = 16384
+RAYS_A_CHUNK = 8192
 OPAQUE = 0.5
 FINER = 0.5  # of the spacing that was trained with: to look at candidates is cheap, and edges gain
 FORMAT = "3"
