@@ -15,6 +15,7 @@ from sanerf_hq.geometry import Camera, Rays, WorldTransform
 from sanerf_hq.kernels import accumulate
 from sanerf_hq.radiance.clearance import Clearance
 from sanerf_hq.radiance.config import GridConfig, RadianceConfig
+from sanerf_hq.radiance.gaps import fill_gaps
 from sanerf_hq.radiance.home import Home
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
@@ -102,7 +103,8 @@ class RadianceField:
 
         Args:
             camera: Where from, in the scene's coordinates; its size is the picture's.
-            background: Colour in [0, 1] of what no surface stops.
+            background: Colour in [0, 1] of what no surface stops. In a closed scene, where every ray ends
+                somewhere, what no photo shows has the colour of what is nearest in the picture instead.
             progress: Told after each part of the picture; may raise Cancelled.
         """
         return self.render_surfaces(camera, background, progress)[0]
@@ -119,12 +121,14 @@ class RadianceField:
         rows, surfaces = [], [SurfaceSamples.none(self.network.n_geometry, self.device)]
         for chunk in chunks(len(rays)):
             traced, inside = self._trace(rays[chunk])
-            rows.append(self._rows(traced, inside, background))
+            rows.append(self._rows(traced, inside, (0.0, 0.0, 0.0) if self.closed else background))
             surfaces.append(strongest(traced, OPAQUE))
             progress(Progress("render", min(chunk.stop, len(rays)), len(rays)))
         picture = torch.cat(rows).view(camera.height, camera.width, 5).cpu()
-        rendered = RenderedView(picture[..., :3], picture[..., 3], picture[..., 4])
-        return rendered, SurfaceSamples.join(surfaces)
+        rgb, depth, opacity = picture[..., :3], picture[..., 3], picture[..., 4]
+        if self.closed:
+            rgb = fill_gaps(rgb, opacity, background).clamp(0, 1)
+        return RenderedView(rgb, depth, opacity), SurfaceSamples.join(surfaces)
 
     @torch.no_grad()
     def surfaces(self, rays: Rays) -> SurfaceSamples:
