@@ -16,6 +16,7 @@ from sanerf_hq.export.target import Target
 from sanerf_hq.geometry import Camera
 from sanerf_hq.objects import object_view
 from sanerf_hq.radiance import RadianceField
+from sanerf_hq.radiance.gaps import SOLID, nearest_solid
 from sanerf_hq.runs import ProgressCallback, quiet
 
 Mode = Literal["colour", "overlay", "alone", "removed"]
@@ -60,13 +61,10 @@ def spread(picture: Float[Tensor, "h w 4"]) -> Float[Tensor, "h w 4"]:
 
     A video's colours have half its resolution: what surrounds an outline bleeds into it.
     """
-    from scipy.ndimage import distance_transform_edt
-
-    solid = (picture[..., 3] >= 0.5).numpy()
-    if not solid.any():
+    solid = picture[..., 3] >= SOLID
+    if not bool(solid.any()):
         return picture
-    rows, columns = distance_transform_edt(~solid, return_distances=False, return_indices=True)  # pyright: ignore
-    nearest = picture[torch.from_numpy(rows).long(), torch.from_numpy(columns).long(), :3]
+    nearest = nearest_solid(picture[..., :3], solid)
     rgb = torch.where(picture[..., 3:] >= FAINT, picture[..., :3], nearest)
     return torch.cat([rgb, picture[..., 3:]], -1)
 
