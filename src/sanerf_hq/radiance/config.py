@@ -82,7 +82,7 @@ class RadianceConfig:
 
 PRESETS: dict[str, RadianceConfig] = {
     "draft": RadianceConfig(
-        grid=GridConfig(log2_table=16, finest=1024), steps=1500, samples=16384, march_step=4.0 / 512.0
+        grid=GridConfig(log2_table=16, finest=1024), steps=2100, samples=16384, march_step=4.0 / 512.0
     ),
     "standard": RadianceConfig(steps=5000, samples=32768),
     "paper": RadianceConfig(
