@@ -71,7 +71,7 @@ class RadianceConfig:
 
     def __post_init__(self) -> None:
         if not 0 < self.plain_chance <= 1:
-            raise InputError(f"plain_chance must be above 0 and at most 1, got {self.plain_chance}")
+            raise InputError(f"plain_chance must be in (0, 1], got {self.plain_chance}; 1 draws all alike")
         for name in ("steps", "samples", "hidden", "occupancy_side", "geometry_features"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}; choose a larger one")
