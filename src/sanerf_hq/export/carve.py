@@ -21,6 +21,7 @@ STAGE = "carve"
 VOTES = (0.07, 0.12)  # shares of the views that must agree: that a voxel is outside, that it lies in front
 KNOWN = 0.3  # share of the views that must know of a voxel for it to have any support
 SUPPORTED = 0.5  # share of the views that know of a voxel whose masks must cover it
+LACKED = 0.3  # share of the views that know of a voxel from which the field is taken to lack it
 GROWTH = 0.5  # of the size of what rays meet, by which the object may be larger on each side
 ROUGH_CELLS = 72  # along the longest side of the space that an object is looked for in
 RAMP = 1.5  # voxels: half the depth over which a surface is passed
@@ -38,7 +39,8 @@ class Carved:
 
     Attributes:
         outlined: 1 inside all outlines, 0 outside, 0.5 on them.
-        unseen: 1 where no ray that ends on the object passes, 0 in front of it, 0.5 on its surface.
+        unseen: 1 where no ray that ends on the object passes, 0 in front of it, 0.5 on its surface; as
+            ``outlined`` where the field lacks what the masks show, so that rays tell nothing.
         support: Share of the views in which the object's pixels cover the voxel, of those that know of it; 0
             where too few do.
     """
@@ -122,11 +124,12 @@ def _standing(
         points = asked.points(index[first : first + POINTS_A_PART])
         alive = torch.arange(first, first + len(points))
         lowest = torch.ones(sum(map(int, most)), len(points))  # of both answers, each in ascending order
-        knowing, covering = torch.zeros(2, len(points))
+        knowing, covering, lacking = torch.zeros(3, len(points))
         for sight in _spread(sights):
             said = evidence(sight, points, margin, ramp)
             knowing += said.knows
             covering += said.covers
+            lacking += said.lacks
             rank = 0
             for n, answer in zip(most, (said.outlined, said.behind), strict=True):
                 for _ in range(int(n)):
@@ -136,12 +139,15 @@ def _standing(
             standing = lowest[int(most[0]) - 1] > CLEAR
             if float(standing.float().mean()) < MOSTLY:
                 alive, points = alive[standing], points[standing]
-                lowest, knowing, covering = lowest[:, standing], knowing[standing], covering[standing]
+                lowest, knowing = lowest[:, standing], knowing[standing]
+                covering, lacking = covering[standing], lacking[standing]
         rank = 0
         for result, n, share in zip(results, most, VOTES, strict=False):
             ranks = rank + _votes(knowing, share) - 1
             result[alive] = lowest.gather(0, ranks[None])[0]
             rank += int(n)
+        lacked = alive[lacking >= LACKED * knowing.clamp_min(1)]
+        results[1, lacked] = results[0, lacked]
         results[2, alive] = torch.where(knowing >= KNOWN * len(sights), covering / knowing.clamp_min(1), 0.0)
     progress(Progress(STAGE, len(index), len(index)))
     return results[0], results[1], results[2]
@@ -161,12 +167,14 @@ class Evidence:
         behind: Whether they lie behind the object's surface, in [0, 1]; 1 where the view does not know.
         knows: Whether it knows at all: nothing else hides them.
         covers: Whether the object's pixels cover them.
+        lacks: Whether the object's pixels do, but the ray there passes on to something else.
     """
 
     outlined: Float[Tensor, "n"]
     behind: Float[Tensor, "n"]
     knows: Bool[Tensor, "n"]
     covers: Bool[Tensor, "n"]
+    lacks: Bool[Tensor, "n"]
 
 
 def evidence(sight: Sight, points: Float[Tensor, "n 3"], margin: float, ramp: float) -> Evidence:
@@ -197,7 +205,8 @@ def evidence(sight: Sight, points: Float[Tensor, "n 3"], margin: float, ramp: fl
     front = sight.front.flatten()[nearest]
     behind = (0.5 + (seen.depth - front) / (2 * ramp)).clamp(0, 1)
     on = inside & (share[nearest] > 0.5) & (front > 0)
-    return Evidence(outlined, torch.where(on, behind, outlined), knows, covers)
+    lacks = covers & ~on & (sight.depth.flatten()[nearest] >= seen.depth + margin)
+    return Evidence(outlined, torch.where(on, behind, outlined), knows, covers, lacks)
 
 
 @torch.no_grad()

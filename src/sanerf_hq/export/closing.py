@@ -98,13 +98,16 @@ def owned(
     distance, nearest = ndimage.distance_transform_edt(  # pyright: ignore[reportGeneralTypeIssues]
         ~near, return_indices=True
     )
-    own = (votes > 0)[tuple(nearest)]
+    beside = distance <= BAND
+    own = (votes > 0)[tuple(nearest[:, beside])]
+    del distance, nearest  # by far the largest
     half = tuple(-(-n // 2) for n in shape)
     places, areas = surface.places[surface.own], surface.areas[surface.own]
     inside = winding((half[0], half[1], half[2]), (places - 0.5) / 2, areas / 4)
     for axis in range(3):
         inside = inside.repeat(2, axis)
     inside = inside[: shape[0], : shape[1], : shape[2]] >= 0.5
-    decided = np.where(distance <= BAND, own, inside).astype(np.float32)
+    decided = inside.astype(np.float32)
+    decided[beside] = own
     away = np.asarray(ndimage.distance_transform_edt(~(near & (votes > 0))))
     return ndimage.gaussian_filter(decided, BLUR), away.astype(np.float32)

@@ -32,6 +32,7 @@ from sanerf_hq.runs import Progress, ProgressCallback, quiet
 STAGE = "mesh"
 THIN = 0.25  # of the level, below which a surface is none: only the limit of what the photos show
 ON_OUTLINE = 0.8  # what the outlines leave of a voxel that lies on one
+WITNESSES = 2  # views that see a surface, of which it is there however thin
 SEEN = 2.0  # voxels from the object's visible surface within which the mesh shows it
 
 
@@ -148,7 +149,7 @@ def visible_surface(
     index = np.clip(np.rint(hull.middles).astype(np.int64), 0, np.array(voxels.shape) - 1)
     outlined = carved.outlined.numpy()[tuple(index.T)]
     masked = (outlined < ON_OUTLINE) & (carved.support.numpy()[tuple(index.T)] >= SUPPORTED)
-    there = dense | masked
     seen, said = (counts.numpy() for counts in said_own(sights, points, BEHIND * voxels.size))
+    there = dense | masked | (seen >= WITNESSES)
     own = np.where(seen > 0, said > SUPPORTED * seen, np.where(dense, probable, masked))
     return VisibleSurface(hull.middles[there], hull.areas[there], own[there])

@@ -24,6 +24,7 @@ from sanerf_hq.kernels.threads import run_jobs, thread_count
 # many enough for the level's table to be worth bringing there.
 BLOCK = 16_384
 MIN_BLOCK = 512
+BACKWARD_BLOCK = 2048  # the table's gradient is read and written: less of it stays in the cache
 
 
 @dataclass(frozen=True)
@@ -189,13 +190,13 @@ def accumulate_table_gradient(
         runtime.launch(kernel, n_points * layout.n_levels, [1, 0, layout.n_levels, 1, *arguments], x.device)
         return
     runtime.load(kernel, "cpu")
-    blocks = -(-n_points // BLOCK)
+    blocks = -(-n_points // BACKWARD_BLOCK)
     threads = min(thread_count(), layout.n_levels)
 
     def job(first: int) -> None:
         levels = -(-(layout.n_levels - first) // threads)
         items = blocks * levels
-        inputs = [0, items, BLOCK, first, levels, threads, *arguments]
+        inputs = [0, items, BACKWARD_BLOCK, first, levels, threads, *arguments]
         wp.launch(kernel, dim=items, inputs=inputs, device="cpu")
 
     run_jobs([functools.partial(job, first) for first in range(threads)])
