@@ -10,8 +10,8 @@ import torch
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.geometry import from_unit, uncontract
-from sanerf_hq.radiance import PRESETS, load_radiance_field, train_radiance_field
-from sanerf_hq.radiance.step import SURROUNDINGS
+from sanerf_hq.radiance import PRESETS, RadianceConfig, load_radiance_field, train_radiance_field
+from sanerf_hq.radiance.step import SURROUNDINGS, WARM_UP_STEPS, learning_rate
 from sanerf_hq.runs import Progress
 from sanerf_hq.scene import load_scene, read_image
 from support.ball_scene import TINY, ball_scene
@@ -116,3 +116,12 @@ def test_presets_are_whole(name: str) -> None:
 def test_a_setting_out_of_range_is_named(field: str) -> None:
     with pytest.raises(InputError, match=field):
         replace(TINY, **{field: 0})
+
+
+def test_the_learning_rate_rises_holds_and_falls_to_nothing():
+    config = RadianceConfig(steps=1000, lr=0.02)
+    rates = [learning_rate(config, step) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.02 / WARM_UP_STEPS)
+    assert rates[WARM_UP_STEPS - 1 : 801] == pytest.approx([0.02] * (802 - WARM_UP_STEPS))
+    assert rates[900] == pytest.approx(0.01)
+    assert rates[999] == pytest.approx(0.02 / 200)

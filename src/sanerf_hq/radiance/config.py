@@ -40,10 +40,8 @@ class RadianceConfig:
     """Training steps."""
     samples: int = 65536
     """Samples a step, candidates counted by what they cost; the number of rays adapts to it."""
-    lr: float = 1e-2
-    """Learning rate at the start."""
-    lr_final: float = 1e-3
-    """Learning rate at the end."""
+    lr: float = 1.5e-2
+    """Learning rate of the hash grid until the last fifth of the steps, in which it falls to nothing."""
     occupancy_side: int = 128
     """Cells a side of the occupancy grid."""
     occupancy_threshold: float = 1e-3
@@ -75,7 +73,7 @@ class RadianceConfig:
         for name in ("steps", "samples", "hidden", "occupancy_side", "geometry_features"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}; choose a larger one")
-        for name in ("lr", "lr_final", "march_step", "candidates"):
+        for name in ("lr", "march_step", "candidates"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}; choose a larger one")
 
@@ -89,6 +87,7 @@ PRESETS: dict[str, RadianceConfig] = {
         grid=GridConfig(n_levels=16, n_features=2, log2_table=19, coarsest=16, finest=4096),
         steps=15000,
         samples=262144,
+        lr=1e-2,
         march_step=4.0 / 1024.0,
         flatness=0.0,
         plain_chance=1.0,

@@ -36,9 +36,11 @@ SURROUNDINGS = 1.6  # contracted distance from which they do not: there walls go
 UNKNOWN_FADES = 10  # looks at the grid before a cell that no sample weighed in is left out
 REVIEWED_CELLS = 1 << 15
 WARM_UP_STEPS = 50
+COOL_DOWN = 0.2  # share of the steps, the last, in which the learning rate falls to nothing
 NETWORK_LR_SHARE = 0.3
-EXPOSURE_LR_SHARE = 0.5
-POSE_LR_SHARE = 0.05  # and once more the decay of the rate: late steps would only shake the cameras
+EXPOSURE_LR_SHARE = 0.33
+POSE_LR_SHARE = 0.033
+POSE_LR_END = 0.01  # of that at the last step: late steps would only shake the cameras
 POSES_FROM = 0.1  # share of the steps before which poses are left alone: there is nothing yet to fit them to
 HUBER_DELTA = 0.1
 PHOTO_WEIGHT = 10.0
@@ -84,9 +86,10 @@ class TrainState:
 
 
 def learning_rate(config: RadianceConfig, step: int) -> float:
-    """Exponential decay from ``lr`` to ``lr_final`` after a short warm-up."""
-    decay = (config.lr_final / config.lr) ** (step / config.steps)
-    return config.lr * min(1.0, (step + 1) / WARM_UP_STEPS) * decay
+    """Warm up, hold ``lr``, fall to nothing: high rates learn most, and what they learn soon settles."""
+    rise = min(1.0, (step + 1) / WARM_UP_STEPS)
+    fall = min(1.0, (1 - step / config.steps) / COOL_DOWN)
+    return config.lr * rise * fall
 
 
 def new_state(
@@ -101,15 +104,15 @@ def new_state(
     occupancy.clear_round(centers.to(device), STAND)
     exposure = Exposure(len(centers)).to(device) if config.exposure else None
     poses = PoseRefinement(centers).to(device) if config.refine_poses else None
-    shares: list[tuple[nn.Module | None, float, int]] = [
-        (network.density, NETWORK_LR_SHARE, 0),
-        (network.colour, NETWORK_LR_SHARE, 0),
-        (exposure, EXPOSURE_LR_SHARE, 0),
-        (poses, POSE_LR_SHARE, 1),
+    shares: list[tuple[nn.Module | None, float, float]] = [
+        (network.density, NETWORK_LR_SHARE, 1.0),
+        (network.colour, NETWORK_LR_SHARE, 1.0),
+        (exposure, EXPOSURE_LR_SHARE, 1.0),
+        (poses, POSE_LR_SHARE, POSE_LR_END),
     ]
     groups = [
-        {"params": list(part.parameters()), "share": share, "decay": decay}
-        for part, share, decay in shares
+        {"params": list(part.parameters()), "share": share, "end": end}
+        for part, share, end in shares
         if part is not None
     ]
     optimiser = torch.optim.Adam(groups, lr=config.lr, betas=(0.9, 0.99), eps=1e-15)
@@ -285,7 +288,7 @@ def _descend(
     """Take the gradient step on networks and table."""
     rate = learning_rate(config, step)
     for group in state.optimiser.param_groups:
-        group["lr"] = rate * group["share"] * (rate / config.lr) ** group["decay"]
+        group["lr"] = rate * group["share"] * group["end"] ** (step / config.steps)
     state.optimiser.step()
     if encoding.grad is None:
         return
