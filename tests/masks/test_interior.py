@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from sanerf_hq.masks.interior import depth_inside, interior, representatives
+from sanerf_hq.masks.interior import depth_inside, interior, outposts, representatives
 
 
 def test_the_interior_keeps_away_from_the_outline():
@@ -43,3 +43,14 @@ def test_representatives_stand_for_parts_that_lie_apart():
     assert 60 not in representatives(lonely, 4).tolist()
     assert representatives(points[:2], 5).tolist() == [0, 1]
     assert len(representatives(points[:1].repeat(9, 1), 4)) <= 4
+
+
+def test_outposts_are_the_middle_and_the_far_ends():
+    arm = torch.arange(-10.0, 11.0)
+    zero = torch.zeros_like(arm)
+    cross = torch.cat([torch.stack([arm, zero], -1), torch.stack([zero, 0.9 * arm], -1)])
+    chosen = cross[outposts(cross, 5)].tolist()
+    assert chosen[0] == [0.0, 0.0]
+    assert sorted(chosen[1:]) == [[-10.0, 0.0], [0.0, -9.0], [0.0, 9.0], [10.0, 0.0]]
+    assert outposts(cross[:3], 5).tolist() == [0, 1, 2]
+    assert outposts(cross[:1].repeat(9, 1), 3).shape == (3,)

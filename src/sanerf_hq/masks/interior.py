@@ -31,21 +31,28 @@ def interior(mask: Bool[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
     return mask & (inside >= margin)
 
 
-def representatives(xy: Float[Tensor, "n d"], k: int) -> Tensor:
-    """Indices of at most ``k`` points that stand for all: middles of parts that are as far apart as can be.
-
-    Parts grow round points chosen farthest-first; each is stood for by the point nearest to its mean. The
-    largest part comes first; parts of few points are left out, for they lie on rims or are errors.
-    """
-    n = xy.shape[0]
-    if n <= k:
-        return torch.arange(n)
+def outposts(xy: Float[Tensor, "n d"], k: int) -> Tensor:
+    """Indices of at most ``k`` points: the one in the middle, and each next as far from those as can be."""
+    if xy.shape[0] <= k:
+        return torch.arange(xy.shape[0])
     seeds = [int((xy - xy.mean(0)).norm(dim=-1).argmin())]
     distance = (xy - xy[seeds[0]]).norm(dim=-1)
     while len(seeds) < k:
         seeds.append(int(distance.argmax()))
         distance = torch.minimum(distance, (xy - xy[seeds[-1]]).norm(dim=-1))
-    part = torch.cdist(xy, xy[seeds]).argmin(-1)
+    return torch.tensor(seeds)
+
+
+def representatives(xy: Float[Tensor, "n d"], k: int) -> Tensor:
+    """Indices of at most ``k`` points that stand for all: middles of parts that are as far apart as can be.
+
+    Parts grow round :func:`outposts`; each is stood for by the point nearest to its mean. The
+    largest part comes first; parts of few points are left out, for they lie on rims or are errors.
+    """
+    n = xy.shape[0]
+    if n <= k:
+        return torch.arange(n)
+    part = torch.cdist(xy, xy[outposts(xy, k)]).argmin(-1)
     sizes = torch.bincount(part, minlength=k)
     chosen = []
     for number in sizes.argsort(descending=True, stable=True).tolist():

@@ -21,7 +21,7 @@ from sanerf_hq.masks.abreast import abreast
 from sanerf_hq.masks.candidates import Candidate, at, candidates_of
 from sanerf_hq.masks.config import DecodeConfig
 from sanerf_hq.masks.guess import Guess
-from sanerf_hq.masks.interior import interior, representatives
+from sanerf_hq.masks.interior import interior, outposts
 from sanerf_hq.masks.mask_set import Point, Segment
 from sanerf_hq.masks.pictures import Pictures
 from sanerf_hq.masks.survey import Polls, Settled, Told, as_points, spread_order
@@ -30,7 +30,8 @@ from sanerf_hq.radiance import RadianceField
 from sanerf_hq.segmenters import Embedding
 
 POINTS_A_PROMPT = 5
-POINTS_A_BOX = 8  # points that stand for a box in other views
+POINTS_A_BOX = 8  # of the user's points, from which on the box round them says where the object ends
+BOX_OUTPOSTS = 5  # points, up to the far ends of what a box holds, that stand for it in other views
 MOST_PIXELS = 2000  # of a mask, that these are chosen from
 HULL = 0.3  # room round the box of the user's points, in its sides: points lie inside the object
 HULL_LEAST = 0.1  # the same at each end, in its longest side
@@ -112,7 +113,7 @@ class Wavefront:
             sure = interior(best.mask) & best.core
             xy = (sure if bool(sure.any()) else best.mask).nonzero().flip(-1).float() + 0.5
             xy = xy[:: 1 + len(xy) // MOST_PIXELS]
-            xy = xy[representatives(xy, POINTS_A_BOX)]
+            xy = xy[outposts(xy, BOX_OUTPOSTS)]
             points = marks.camera.unproject(xy, self._field.depth_at(marks.camera, xy))
             points = points[points.isfinite().all(-1)]
             self.add_cloud(Cloud(points, torch.ones(len(points), dtype=torch.int64)))
