@@ -161,6 +161,21 @@ def on_ball(azimuth_of: int) -> tuple[float, float, float]:
     return x, y, z
 
 
+def test_a_click_that_has_no_point_in_space_is_stood_for_by_its_mask(field_: BallField):
+    x, y = center_pixel(3, 1)
+    past = int(truth(3)[y].nonzero().max()) + 2
+    prompt = PointPrompt("3", [(x, y), (x + 1, y), (past, y)])
+    assert len(clicked_points(field_, prompt)) == 2, "it lies on what is behind the ball"
+    home, pool = field_.at_home(), load_view_samples(field_)
+    pictures = shown_to(field_, ByColour(), DecodeConfig())
+    survey = begin_survey(field_, pictures, prompt, Polls(home, pool), DecodeConfig())
+    points = torch.tensor(survey.seeds())
+    assert len(points) == 3
+    assert float(((points - CENTERS[0]).norm(dim=-1) - RADIUS).abs().max()) < 1e-3, "all on the ball"
+    x_there = float(ball_camera(3).project(points).xy[2, 0])
+    assert x + 2 < x_there < past, "on the lost click's side, well inside the mask"
+
+
 def test_a_3d_prompt_may_say_which_points_a_view_must_see(field_: BallField):
     points = [on_ball(3), on_ball(9)]
     release = DecodeConfig(visible="most", spread=False)

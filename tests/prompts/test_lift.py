@@ -8,7 +8,16 @@ import pytest
 import torch
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.prompts import BoxPrompt, PointPrompt, SpacePrompt, lift, marks_of, sightings, space_cloud
+from sanerf_hq.prompts import (
+    BoxPrompt,
+    PointPrompt,
+    SpacePrompt,
+    lift,
+    lost_clicks,
+    marks_of,
+    sightings,
+    space_cloud,
+)
 from support.balls import CENTERS, RADIUS, BallField, ball_camera, ball_field, center_pixel, first_hits
 
 
@@ -113,8 +122,12 @@ def test_a_click_past_the_object_is_not_carried_on(field: BallField):
         for i in range(x, 64)
         if float(field.depth_at(ball_camera(3), torch.tensor([[i + 0.5, y + 0.5]]))) > 6
     )
-    together = lift(field, marks_of(field, PointPrompt("3", [*near, (past, y)], [(1, 1)])))
+    marks = marks_of(field, PointPrompt("3", [*near, (past, y)], [(1, 1)]))
+    together = lift(field, marks)
+    assert lost_clicks(field, marks).tolist() == [[past + 0.5, y + 0.5]]
     assert together.labels.tolist() == [1, 1, 0], "the negative click stays where it is"
     assert float(((together.points[:2] - CENTERS[0]).norm(dim=-1) - RADIUS).abs().max()) < 1e-3
-    two = lift(field, marks_of(field, PointPrompt("3", [near[0], (past, y)])))
+    marks = marks_of(field, PointPrompt("3", [near[0], (past, y)]))
+    two = lift(field, marks)
+    assert not len(lost_clicks(field, marks))
     assert len(two) == 2, "of two, none can be told to be astray"

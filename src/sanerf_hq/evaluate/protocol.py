@@ -18,9 +18,10 @@ from torch import Tensor
 from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.pictures import ObjectPictures, ScenePictures
 from sanerf_hq.evaluate.results import ObjectResult, SceneResult
-from sanerf_hq.evaluate.score import Candidate, ObjectScore, mask_of_photo, score_views
+from sanerf_hq.evaluate.score import Candidate, ObjectScore, score_views
+from sanerf_hq.geometry import Camera
 from sanerf_hq.masks import DECODE_PRESETS, MaskSet, Pictures
-from sanerf_hq.masks.interior import interior, representatives
+from sanerf_hq.masks.interior import MARGIN_PIXELS, interior
 from sanerf_hq.masks.rle import RLE, encode
 from sanerf_hq.objects import (
     OBJECT_PRESETS,
@@ -44,10 +45,10 @@ from sanerf_hq.radiance import PRESETS, RadianceField, ViewSamples, load_view_sa
 from sanerf_hq.radiance.train import STAGE as RADIANCE_STAGE
 from sanerf_hq.runs import Progress, ProgressCallback, peak_memory_mb, quiet, reset_peak_memory
 from sanerf_hq.scene import SceneObject, SceneOptions, load_scene, read_image
-from sanerf_hq.segmenters import MaskFolder, Segmenter, load_segmenter
+from sanerf_hq.segmenters import DecoderPrompt, MaskFolder, Segmenter, load_segmenter
 
 Preset = Literal["draft", "standard", "paper"]
-BOX_POINTS = 16  # points that stand for a box in other views
+MOST_HELD = 2000  # pixels of what a box holds that are carried to test views
 LOG = logging.getLogger(__name__)
 
 
@@ -246,38 +247,48 @@ def masks_alone(
     """The segmenter's masks of the test photos, the same prompts projected; and where one is visible."""
     home = field.at_home()
     cameras = [home.sized(view) for view in home.scene.test_views]
-    cloud = _prompted_cloud(field, masks, prompt)
+    boxed = isinstance(prompt, BoxPrompt)
+    cloud = _held_cloud(field, masks, prompt) if boxed else _prompted_cloud(field, prompt)
     sighted = sightings(field, cameras, cloud.points)
     alone: dict[str, RLE] = {}
     seen = set()
-    for view, xy, visible in zip(home.scene.test_views, sighted.xy, sighted.visible, strict=True):
+    for view, camera, xy, visible in zip(
+        home.scene.test_views, cameras, sighted.xy, sighted.visible, strict=True
+    ):
         points, labels = xy[visible], cloud.labels[visible]
-        positive = points[labels == 1]
-        if len(positive):
+        mask = torch.zeros(camera.height, camera.width, dtype=torch.bool)
+        if bool((labels == 1).any()):
             seen.add(view.name)
-        box: Tensor | None = None
-        if isinstance(prompt, BoxPrompt) and len(positive) > 1:
-            box = torch.cat([positive.amin(0), positive.amax(0)])
-        alone[view.name] = encode(mask_of_photo(segmenter, read_image(view, home.width), points, labels, box))
+            asked = DecoderPrompt(box=_box_round(points, camera)) if boxed else DecoderPrompt(points, labels)
+            embedding = segmenter.embed(read_image(view, home.width))
+            mask = segmenter.decode(embedding, [asked])[0].mask_logits[0] > 0
+        alone[view.name] = encode(mask)
     return alone, frozenset(seen)
 
 
-def _prompted_cloud(
-    field: RadianceField, masks: MaskSet | None, prompt: PointPrompt | BoxPrompt | SpacePrompt
-) -> Cloud:
-    """Points in space that stand for a prompt: its own, its clicks, or points inside the mask of its box."""
-    if isinstance(prompt, SpacePrompt):
-        return space_cloud(prompt)
+def _prompted_cloud(field: RadianceField, prompt: PointPrompt | SpacePrompt) -> Cloud:
+    """A prompt's points in space."""
+    return space_cloud(prompt) if isinstance(prompt, SpacePrompt) else lift(field, marks_of(field, prompt))
+
+
+def _held_cloud(field: RadianceField, masks: MaskSet | None, prompt: BoxPrompt) -> Cloud:
+    """What a box holds, in space: all that is well inside the mask found in its view."""
     marks = marks_of(field, prompt)
-    clouds = [lift(field, marks)]
     mask = None if masks is None or marks.view is None else masks.mask(marks.view.name)
-    if isinstance(prompt, BoxPrompt) and mask is not None and bool(mask.any()):
-        xy = interior(mask).nonzero().flip(-1).float() + 0.5
-        xy = xy[representatives(xy[:: 1 + len(xy) // 2000], BOX_POINTS) * (1 + len(xy) // 2000)]
-        points = marks.camera.unproject(xy, field.depth_at(marks.camera, xy))
-        points = points[points.isfinite().all(-1)]
-        clouds.append(Cloud(points, torch.ones(len(points), dtype=torch.int64)))
-    return Cloud.join(clouds)
+    if mask is None or not bool(mask.any()):
+        return Cloud.join([])
+    xy = interior(mask).nonzero().flip(-1).float() + 0.5
+    xy = xy[:: 1 + len(xy) // MOST_HELD]
+    points = marks.camera.unproject(xy, field.depth_at(marks.camera, xy))
+    points = points[points.isfinite().all(-1)]
+    return Cloud(points, torch.ones(len(points), dtype=torch.int64))
+
+
+def _box_round(xy: Tensor, camera: Camera) -> Tensor:
+    """The box round points, let out by what they keep away from the outline."""
+    low, high = xy.amin(0) - MARGIN_PIXELS, xy.amax(0) + MARGIN_PIXELS
+    size = torch.tensor([camera.width, camera.height], dtype=low.dtype)
+    return torch.cat([low.clamp_min(0), torch.minimum(high, size)])
 
 
 def _result(score: ObjectScore | None, name: str, seconds: _Seconds) -> ObjectResult:

@@ -19,7 +19,6 @@ from sanerf_hq.objects import ObjectField, Preview, fill_holes, object_view
 from sanerf_hq.radiance import RadianceField, SurfaceSamples
 from sanerf_hq.runs import Progress, ProgressCallback, quiet
 from sanerf_hq.scene import SceneObject, has_truth, instance_mask, object_pixels, read_image, read_mask
-from sanerf_hq.segmenters import Segmenter
 
 T = TypeVar("T")
 
@@ -156,18 +155,6 @@ def score_views(
     )
     mean = sum(values) / len(values) if values else None
     return Scores(mean, on_objects.psnr, objects, pictures)
-
-
-def mask_of_photo(
-    segmenter: Segmenter, photo: UInt8[Tensor, "h w 3"], xy: Tensor, labels: Tensor, box: Tensor | None
-) -> Bool[Tensor, "h w"]:
-    """The segmenter alone: its best mask of a photo, empty where no positive point is visible."""
-    from sanerf_hq.segmenters import DecoderPrompt
-
-    if not bool((labels == 1).any()):
-        return torch.zeros(photo.shape[:2], dtype=torch.bool)
-    masks = segmenter.decode(segmenter.embed(photo), [DecoderPrompt(xy, labels, box)])[0]
-    return masks.mask_logits[0] > 0
 
 
 def _count(

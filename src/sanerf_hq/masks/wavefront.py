@@ -25,7 +25,16 @@ from sanerf_hq.masks.interior import interior, outposts
 from sanerf_hq.masks.mask_set import Point, Segment
 from sanerf_hq.masks.pictures import Pictures
 from sanerf_hq.masks.survey import Polls, Settled, Told, as_points, spread_order
-from sanerf_hq.prompts import Cloud, Marks, Source, SpacePrompt, ViewPrompts, sightings, space_cloud
+from sanerf_hq.prompts import (
+    Cloud,
+    Marks,
+    Source,
+    SpacePrompt,
+    ViewPrompts,
+    lost_clicks,
+    sightings,
+    space_cloud,
+)
 from sanerf_hq.radiance import RadianceField
 from sanerf_hq.segmenters import Embedding
 
@@ -108,20 +117,33 @@ class Wavefront:
         if not found:
             return
         best = max(found, key=lambda one: one.answered * one.predicted)
-        if marks.box is not None:  # points that are surely inside stand for the box in other views
-            self._boxed = True
-            sure = interior(best.mask) & best.core
-            xy = (sure if bool(sure.any()) else best.mask).nonzero().flip(-1).float() + 0.5
-            xy = xy[:: 1 + len(xy) // MOST_PIXELS]
-            xy = xy[outposts(xy, BOX_OUTPOSTS)]
-            points = marks.camera.unproject(xy, self._field.depth_at(marks.camera, xy))
-            points = points[points.isfinite().all(-1)]
-            self.add_cloud(Cloud(points, torch.ones(len(points), dtype=torch.int64)))
+        self._stand_in(best, marks)
         if number is not None:
             self._prompted.append(number)
             self._looked_at.add(number)
             self._candidates += found
             self._settled = None
+
+    def _stand_in(self, best: Candidate, marks: Marks) -> None:
+        """Points surely inside a picture's mask stand in other views for its box, and for clicks lost there.
+
+        A click on a part too thin for the field has no point in space; its mask knows what it is part of.
+        """
+        lost = lost_clicks(self._field, marks)
+        if marks.box is None and not len(lost):
+            return
+        sure = interior(best.mask) & best.core
+        xy = (sure if bool(sure.any()) else best.mask).nonzero().flip(-1).float() + 0.5
+        xy = xy[:: 1 + len(xy) // MOST_PIXELS]
+        if marks.box is not None:
+            self._boxed = True
+            xy = xy[outposts(xy, BOX_OUTPOSTS)]
+        points = marks.camera.unproject(xy, self._field.depth_at(marks.camera, xy))
+        near = points.isfinite().all(-1) & self._near_clicks(points)
+        xy, points = xy[near], points[near]
+        if marks.box is None and len(points):
+            points = points[torch.cdist(lost, xy).argmin(-1)]
+        self.add_cloud(Cloud(points, torch.ones(len(points), dtype=torch.int64)))
 
     def decode(self, most: int | None, told: Told) -> None:
         total = len(self._cameras)
@@ -310,14 +332,15 @@ class Wavefront:
 
         Several clicks are spread over an object: what is much larger is a wall or a table behind it.
         """
+        shown = self._polls.points(one.number, one.mask)
+        return float(self._near_clicks(shown).float().mean()) if len(shown) else 1.0
+
+    def _near_clicks(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, "n"]:
         clicks = self._user.points[self._user.labels == 1]
         if self._boxed or len(clicks) < 2:
-            return 1.0
-        shown = self._polls.points(one.number, one.mask)
-        if not len(shown):
-            return 1.0
+            return torch.ones(len(points), dtype=torch.bool)
         reach = SPREADS * float(torch.cdist(clicks, clicks).max())
-        return float((torch.cdist(shown, clicks).amin(1) <= reach).float().mean())
+        return torch.cdist(points, clicks).amin(1) <= reach
 
     def _settle(self) -> Settled:
         if self._settled is None:

@@ -126,6 +126,12 @@ def lift(field: RadianceField, marks: Marks) -> Cloud:
     return Cloud(points[kept], marks.labels[kept])
 
 
+def lost_clicks(field: RadianceField, marks: Marks) -> Float[Tensor, "n_lost 2"]:
+    """Pixels of the positive clicks that :func:`lift` leaves out, for they lie far behind the next one."""
+    xy = marks.positive
+    return xy[_far_behind(xy, field.depth_at(marks.camera, xy), marks.camera)]
+
+
 def _far_behind(xy: Float[Tensor, "n 2"], depth: Float[Tensor, "n"], camera: Camera) -> Bool[Tensor, "n"]:
     """Which pixels lie steeply behind the one that is nearest to them in the picture."""
     if len(depth) < LEAST_COMPANY:
