@@ -233,11 +233,11 @@ def test_in_the_end_views_that_differ_are_asked_again_by_the_3d_mask(field_: Bal
     assert set(dented.views) == views_seeing(1)
     mask = dented.mask("images/4.png")
     assert mask is not None and int(mask.sum()) < 0.9 * int(truth(4).sum())
-    masks = decode_masks(field_, again, CLICK, config=DecodeConfig(rounds=0, again=2))
+    masks = decode_masks(field_, again, CLICK, config=DecodeConfig(rounds=0, again=1))
     check_equals_truth(masks, 1)
     more = {view: again.asked.count(view) - once.asked.count(view) for view in masks.views}
     assert more == {view: int(view == "images/4.png") for view in masks.views}
-    few = decode_masks(field_, ByColour(), CLICK, config=DecodeConfig(spread=False, again=2))
+    few = decode_masks(field_, ByColour(), CLICK, config=DecodeConfig(spread=False, again=1))
     assert "images/9.png" not in few.views, "the far side does not see the click"
 
 

@@ -31,7 +31,7 @@ class DecodeConfig:
     """Whether agreement in 3D chooses among a view's masks; else the segmenter's best score does."""
     rounds: int = 2
     """Rounds, at most, of prompting rejected and missed views again from the 3D mask."""
-    again: int = 2
+    again: int = 1
     """Rounds, after these, of prompting views that differ from the 3D mask with it as a mask prompt."""
 
     def __post_init__(self) -> None:
