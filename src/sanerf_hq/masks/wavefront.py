@@ -42,6 +42,7 @@ POINTS_A_PROMPT = 5
 POINTS_A_BOX = 8  # of the user's points, from which on the box round them says where the object ends
 BOX_OUTPOSTS = 5  # points, up to the far ends of what a box holds, that stand for it in other views
 MOST_PIXELS = 2000  # of a mask, that these are chosen from
+NEAREST = 16  # pixels of a mask, one of which stands for a click that was lost
 HULL = 0.3  # room round the box of the user's points, in its sides: points lie inside the object
 HULL_LEAST = 0.1  # the same at each end, in its longest side
 VIEWS_A_WAVE = 10
@@ -141,9 +142,15 @@ class Wavefront:
         points = marks.camera.unproject(xy, self._field.depth_at(marks.camera, xy))
         near = points.isfinite().all(-1) & self._near_clicks(points)
         xy, points = xy[near], points[near]
-        if marks.box is None and len(points):
-            points = points[torch.cdist(lost, xy).argmin(-1)]
+        if marks.box is None:
+            chosen = [self._most_seen(points[(xy - one).norm(dim=-1).argsort()[:NEAREST]]) for one in lost]
+            points = torch.cat(chosen)
         self.add_cloud(Cloud(points, torch.ones(len(points), dtype=torch.int64)))
+
+    def _most_seen(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "m 3"]:
+        """The one that most views see, the first of these: a wrong depth shows in others. Of none, none."""
+        seen = sightings(self._field, self._cameras, points).visible.sum(0)
+        return points[seen.argmax()][None] if len(points) else points
 
     def decode(self, most: int | None, told: Told) -> None:
         total = len(self._cameras)
