@@ -66,12 +66,13 @@ class Variant:
 
 
 ALL = DecodeConfig()
-EQUAL = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0, again=0)
+EQUAL = DecodeConfig(weigh=False, reject=False, choose=False, rounds=0, again=0, creases=False)
 VARIANTS: dict[str, Variant] = {
     "all": Variant(ALL),
     "no weights": Variant(replace(ALL, weigh=False)),
     "no rejection": Variant(replace(ALL, reject=False)),
     "no choice": Variant(replace(ALL, choose=False)),
+    "no creases": Variant(replace(ALL, creases=False)),
     "not asked again": Variant(replace(ALL, rounds=0, again=0)),
     "asked again if poor": Variant(replace(ALL, again=0)),
     "not cleaned": Variant(ALL, clean=False),

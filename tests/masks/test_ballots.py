@@ -11,7 +11,7 @@ import torch
 from sanerf_hq.masks.ballots import SIDES, Booth, count_ballots
 from sanerf_hq.masks.candidates import candidates_of, share_answered, stability
 from sanerf_hq.masks.consensus import Verdict
-from sanerf_hq.masks.guess import blocks_of, guess_in
+from sanerf_hq.masks.guess import blocks_of, guess_from, shares_in
 from sanerf_hq.masks.survey import spread_order
 from sanerf_hq.radiance import ViewSamples, load_view_samples
 from sanerf_hq.segmenters import Masks
@@ -78,7 +78,7 @@ def test_a_guess_shows_the_object_in_another_view(field: BallField, pool: ViewSa
     verdict = Verdict(torch.ones(2), torch.ones(2), votes / known.clamp_min(1e-6), known)
     number = 4  # the training views are numbered without the test view
     booth = Booth.of_view(pool, field.at_home().pixel_rays, number)
-    guess = guess_in(ballots, verdict, booth, 64, 48)
+    guess = guess_from(shares_in(ballots, verdict, booth), booth, 64, 48)
     assert guess is not None
     truth = torch.from_numpy(ball_photo(ball_camera(number))[1].astype(np.int64)) == 1
     x, y = guess.xy[guess.mask].long().unbind(-1)
@@ -94,7 +94,7 @@ def test_a_guess_shows_the_object_in_another_view(field: BallField, pool: ViewSa
     assert 0 <= x0 < float(x.min()) < float(x.max()) < x1 <= 64
     assert 0 <= y0 < float(y.min()) < float(y.max()) < y1 <= 48
     nothing = Verdict(torch.ones(2), torch.ones(2), torch.zeros_like(known), known)
-    assert guess_in(ballots, nothing, booth, 64, 48) is None
+    assert guess_from(shares_in(ballots, nothing, booth), booth, 64, 48) is None
 
 
 @pytest.mark.parametrize(("width", "height", "block"), [(64, 48, 4), (63, 47, 4), (5, 9, 2), (480, 360, 7)])

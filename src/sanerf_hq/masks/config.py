@@ -33,6 +33,8 @@ class DecodeConfig:
     """Rounds, at most, of prompting rejected and missed views again from the 3D mask."""
     again: int = 1
     """Rounds, after these, of prompting views that differ from the 3D mask with it as a mask prompt."""
+    creases: bool = True
+    """Whether views are asked again for the 3D mask evened out over surfaces that no crease parts."""
 
     def __post_init__(self) -> None:
         if self.preview_views < 1:
@@ -55,5 +57,6 @@ DECODE_PRESETS: dict[str, DecodeConfig] = {
         choose=False,
         rounds=0,
         again=0,
+        creases=False,
     ),
 }

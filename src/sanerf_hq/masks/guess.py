@@ -64,11 +64,15 @@ class Guess:
         return (2 * self.mask.float() - 1) * CONFIDENT
 
 
-def guess_in(ballots: Ballots, verdict: Verdict, booth: Booth, width: int, height: int) -> Guess | None:
-    """The object in a view as far as votes know it; None where too little of it is seen."""
+def shares_in(ballots: Ballots, verdict: Verdict, booth: Booth) -> Float[Tensor, "n_rays"]:
+    """How far the votes give a view's rays to the object; 0 where nothing is known."""
+    return ballots.spread_over(booth, torch.where(verdict.known >= HEARD, verdict.shares, 0.0))
+
+
+def guess_from(shares: Float[Tensor, "n_rays"], booth: Booth, width: int, height: int) -> Guess | None:
+    """The object in a view as far as its rays are given to it; None where too little of it is seen."""
     rows, columns, block = blocks_of(len(booth.pixels), width, height)
-    shares = torch.where(verdict.known >= HEARD, verdict.shares, 0.0)
-    mask = (ballots.spread_over(booth, shares) > OBJECT).view(rows, columns)
+    mask = (shares > OBJECT).view(rows, columns)
     if int(mask.sum()) < LEAST_PIXELS:
         return None
     mask = _large_parts(mask)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -14,10 +15,12 @@ from sanerf_hq.masks.ballots import Ballots, Booth, count_ballots
 from sanerf_hq.masks.candidates import Candidate
 from sanerf_hq.masks.config import DecodeConfig
 from sanerf_hq.masks.consensus import Verdict, settle
-from sanerf_hq.masks.guess import Guess, guess_in
+from sanerf_hq.masks.creases import crust_round
+from sanerf_hq.masks.guess import OBJECT, Guess, guess_from, shares_in
 from sanerf_hq.masks.mask_set import Point, Segment
 from sanerf_hq.masks.rle import encode
 from sanerf_hq.radiance import Home, ViewSamples
+from sanerf_hq.scene import read_image
 
 Told = Callable[[int, int], None]
 
@@ -124,8 +127,39 @@ class Polls:
         """What is known of the object in a view; None where too little is."""
         if settled.ballots is None or settled.verdict is None:
             return None
+        return self._guess(shares_in(settled.ballots, settled.verdict, self.booth(number)), number)
+
+    def shaped_guesses(self, settled: Settled) -> list[Guess | None]:
+        """What is known of the object in every view, votes evened out by the shape of what they are about."""
+        numbers = range(len(self._home.views))
+        if settled.ballots is None or settled.verdict is None:
+            return [None for _ in numbers]
+        shares = torch.cat([shares_in(settled.ballots, settled.verdict, self.booth(n)) for n in numbers])
+        crust = crust_round(self._pool.points.cpu(), self._towards, self._colours, shares > OBJECT)
+        if crust is not None:
+            shares = crust.evened(shares)
+        return [self._guess(shares[self._pool.of_view(number)], number) for number in numbers]
+
+    def _guess(self, shares: Float[Tensor, "n_rays"], number: int) -> Guess | None:
         camera = self._home.cameras[number]
-        return guess_in(settled.ballots, settled.verdict, self.booth(number), camera.width, camera.height)
+        return guess_from(shares, self.booth(number), camera.width, camera.height)
+
+    @cached_property
+    def _towards(self) -> Float[Tensor, "n_rays 3"]:
+        """Unit vectors from the pool's points to the cameras that see them."""
+        points, parts = self._pool.points.cpu(), []
+        for number, camera in enumerate(self._home.cameras):
+            parts.append(camera.center - points[self._pool.of_view(number)])
+        return torch.nn.functional.normalize(torch.cat(parts), dim=-1)
+
+    @cached_property
+    def _colours(self) -> Float[Tensor, "n_rays 3"]:
+        """Of the pool's pixels in the photos, RGB in [0, 1]."""
+        parts = []
+        for number, view in enumerate(self._home.views):
+            photo = read_image(view, self._home.width).flatten(0, 1)
+            parts.append(photo[self.booth(number).pixels].float() / 255)
+        return torch.cat(parts)
 
 
 def as_points(points: Float[Tensor, "n 3"]) -> tuple[Point, ...]:

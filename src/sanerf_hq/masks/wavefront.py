@@ -190,9 +190,10 @@ class Wavefront:
         settled = self._settle()
         may = [n for n in range(len(self._cameras)) if self._config.spread or n in self._looked_at]
         doubted = [n for n in may if settled.weight(n) < below]
+        guesses = self._shaped_guesses(doubted) if self._config.creases else self._guesses(doubted)
         asked = [
             (n, guess)
-            for n, guess in zip(doubted, self._guesses(doubted), strict=True)
+            for n, guess in zip(doubted, guesses, strict=True)
             if guess is not None and not self._agreed(n, guess)
         ]
         self._look(asked, "repeated", lambda done: told(done, len(asked)), by_mask=below == math.inf)
@@ -361,6 +362,11 @@ class Wavefront:
         return list(
             abreast(lambda number: self._polls.guess(settled, number), numbers, self._pictures.threads)
         )
+
+    def _shaped_guesses(self, numbers: list[int]) -> list[Guess | None]:
+        """The same, where what all views say is evened out by the shape of what they say it of."""
+        every = self._polls.shaped_guesses(self._settle()) if numbers else []
+        return [every[number] for number in numbers]
 
 
 def _in_hull(prompts: ViewPrompts, camera: Camera) -> list[ViewPrompts]:
