@@ -75,6 +75,15 @@ def test_it_runs_as_a_module():
     assert subprocess.run([*words, "fly"], capture_output=True).returncode == 2
 
 
+def test_help_that_nobody_reads_is_no_error():
+    code = (
+        "import os, sys; from sanerf_hq.cli.main import main; read, write = os.pipe(); os.close(read); "
+        "os.dup2(write, 1); sys.exit(main(['--help']))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (shown.returncode, shown.stderr) == (141, "")
+
+
 def test_help_does_not_wait_for_torch():
     code = (
         "import json, sys; from sanerf_hq.cli.main import main; main(['train', '--help']); "

@@ -6,6 +6,7 @@ not wait for torch.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -31,6 +32,7 @@ from sanerf_hq.errors import Cancelled, InputError
 
 BAD_INPUT = 2  # as for a word that the parser does not know
 STOPPED = 130  # as a shell reports a program that Ctrl-C ended
+UNREAD = 141  # the same of one whose output nobody reads any more
 
 Verb = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
@@ -57,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Its words after ``sanerf``; None takes the process's own.
 
     Returns:
-        The exit code: 0 done, 1 the doctor found something broken, 2 bad input, 130 stopped. An error that
-        is the program's own is raised, with its traceback.
+        The exit code: 0 done, 1 the doctor found something broken, 2 bad input, 130 stopped, 141
+        help that nobody read to its end. An error that is the program's own is raised, with its traceback.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words == ["--version"]:
@@ -73,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except SystemExit as done:  # help was shown, or what is wrong with the words
         return done.code if isinstance(done.code, int) else BAD_INPUT
+    except BrokenPipeError:  # help went to a pager that was left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     try:
         return verb.run()
     except InputError as error:
