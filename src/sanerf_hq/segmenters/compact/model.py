@@ -46,6 +46,9 @@ class Answer:
 class CompactModel(nn.Module):
     """Encode images, decode prompts. Points and boxes are in pixels of the square, centres at +0.5."""
 
+    fixed_positions: Tensor | None
+    """Codes of the embedding's cells, once weights do not change any more."""
+
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         self.config = config
@@ -71,6 +74,7 @@ class CompactModel(nn.Module):
         self.upscale = Upscale(width, config.fine, config.finest)
         self.kernels = nn.ModuleList(SamFeedForward(width, width, width // 4, 3) for _ in range(N_MASKS))
         self.iou_head = SamFeedForward(width, width, N_MASKS, 3)
+        self.register_buffer("fixed_positions", None, persistent=False)
 
     def encode(self, pixels: Float[Tensor, "b 3 side side"]) -> Features:
         """Normalised images to features."""
@@ -157,6 +161,8 @@ class CompactModel(nn.Module):
         return torch.cat([sparse[:, :, :count] + seen[:, None], sparse[:, :, count:]], 2)
 
     def _positions(self, n: int) -> Float[Tensor, "n width g g"]:
+        if self.fixed_positions is not None:
+            return self.fixed_positions.expand(n, -1, -1, -1)
         grid = self.config.grid
         steps = (torch.arange(grid, device=self.tokens.weight.device) + 0.5) / grid
         y, x = torch.meshgrid(steps, steps, indexing="ij")
@@ -181,4 +187,6 @@ class CompactModel(nn.Module):
         """
         model = cls(CompactConfig.load(folder / CONFIG))
         model.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
-        return model.eval().requires_grad_(False)
+        model.eval().requires_grad_(False)
+        model.fixed_positions = model._positions(1)
+        return model
