@@ -8,8 +8,8 @@ each the test views give: IoU of the mesh's silhouette, less what the scene's de
 (pooled over the views); the mean distance of the depth truth's surface points from the mesh, in percent of
 the object's size; the share of splats laid on the depth truth of the whole scene, all objects and their
 surroundings, whose label is right, and of the object's own among them. Depth is the exact one where a view
-has it, else the field's. ``--rows`` times labelling a file of so many splats. ``--picture`` shows each mesh
-beside a photo.
+has it, else the field's. ``--rows`` times labelling a file of so many splats. ``--picture`` shows of each
+object a photo, the mesh's shape and colours, the points, and the splats as they are labelled.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import argparse
 import json
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,12 @@ from rich.table import Table
 from harness import environment
 from sanerf_hq.export.apply import apply_object
 from sanerf_hq.export.mesh import MeshConfig, ObjectMesh, export_mesh
-from sanerf_hq.export.points import make_points
+from sanerf_hq.export.points import ObjectPoints, make_points
 from sanerf_hq.export.target import Target, find_target
 from sanerf_hq.radiance import RadianceField, load_radiance_field
 from sanerf_hq.runs import peak_memory_mb, reset_peak_memory
 from sanerf_hq.scene import Scene, SceneObject, View, instance_mask, read_depth, read_image, read_instances
-from silhouette import draw
+from silhouette import draw, draw_points
 
 HIDDEN = 0.05  # of the object's size: what lies farther behind the scene's surface is hidden by it
 SPLAT_PROPERTIES = (
@@ -44,7 +45,10 @@ SPLAT_PROPERTIES = (
     *("opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"),
 )
 ROWS_A_PART = 100_000
-PICTURE_WIDTH = 720
+PICTURE_WIDTH = 1000
+MARKS = np.array(
+    [[190, 196, 204], [230, 110, 20]], np.uint8
+)  # of splats that are not the object's, and that are
 
 
 def write_splats(path: Path, positions: np.ndarray) -> None:
@@ -111,10 +115,25 @@ def distance_percent(mesh: ObjectMesh, truth: np.ndarray) -> float | None:
     return 100 * float(np.mean(distance)) / float(np.ptp(truth, axis=0).max())
 
 
-def splat_agreement(
+@dataclass(frozen=True)
+class Splats:
+    """Splats laid on the depth truth.
+
+    Attributes:
+        positions: (n, 3).
+        on: Whether they are the object's by the truth.
+        label: Whether they are by ``sanerf apply``.
+    """
+
+    positions: np.ndarray
+    on: np.ndarray
+    label: np.ndarray
+
+
+def labelled_splats(
     target: Target, points: np.ndarray, on: np.ndarray, count: int, folder: Path
-) -> tuple[float, float] | None:
-    """Shares of all splats and of the object's whose label is the truth's; None without depth truth."""
+) -> Splats | None:
+    """So many splats strewn on surface points, labelled; None without points."""
     if not len(points):
         return None
     generator = np.random.default_rng(0)
@@ -127,15 +146,13 @@ def splat_agreement(
     table = np.frombuffer(raw[-count * (width + 4) :], np.uint8).reshape(count, width + 4)
     if table[:, :-4].tobytes() != old[-count * width :]:
         raise AssertionError("labelling altered other properties")
-    label = table[:, -4:].copy().view("<f4")[:, 0] >= 0.5
-    right = label == on[pick]
-    return float(right.mean()), float(right[on[pick]].mean())
+    return Splats(points[pick], on[pick], table[:, -4:].copy().view("<f4")[:, 0] >= 0.5)
 
 
 def measure(
     target: Target, item: SceneObject, args: argparse.Namespace, known: dict[str, torch.Tensor], folder: Path
-) -> tuple[dict[str, Any], ObjectMesh]:
-    """All figures of one object, and its mesh."""
+) -> tuple[dict[str, Any], np.ndarray]:
+    """All figures of one object, and its picture."""
     field = target.radiance
     points, ids = surface_truth(field.at_home().scene)
     on = ids == item.id
@@ -152,13 +169,14 @@ def measure(
     read = trimesh.load(path, force="mesh", process=False)
     assert isinstance(read, trimesh.Trimesh)
     assert read.visual.kind == "vertex"
-    right = splat_agreement(target, points, on, args.splats, folder)
+    splats = labelled_splats(target, points, on, args.splats, folder)
+    right = None if splats is None else splats.label == splats.on
     figures = {
         "object": item.name,
         "silhouette_iou": silhouette_iou(field, mesh, item, known),
         "distance_percent": distance_percent(mesh, points[on]),
-        "splats_right": None if right is None else right[0],
-        "object_splats_right": None if right is None else right[1],
+        "splats_right": None if right is None else float(right.mean()),
+        "object_splats_right": None if splats is None or right is None else float(right[splats.on].mean()),
         "faces": len(mesh.faces),
         "watertight": bool(read.is_watertight),
         "points": len(cloud.positions),
@@ -166,7 +184,7 @@ def measure(
         "processor_seconds": processor,
         "memory_mb": None if peak is None or before is None else peak - before,
     }
-    return figures, mesh
+    return figures, picture(mesh, cloud, splats, item, field.at_home().scene)
 
 
 def label_many(target: Target, n_rows: int, folder: Path) -> dict[str, Any]:
@@ -187,8 +205,13 @@ def label_many(target: Target, n_rows: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def picture(mesh: ObjectMesh, item: SceneObject, scene: Scene) -> np.ndarray:
-    """The test photo that shows the object largest, cut to it; beside it the mesh's shape and its colours."""
+def picture(
+    mesh: ObjectMesh, cloud: ObjectPoints, splats: Splats | None, item: SceneObject, scene: Scene
+) -> np.ndarray:
+    """The test photo that shows the object largest, cut to it; beside it what was taken out, seen from there.
+
+    That is the mesh's shape and its colours, the points, and the splats, the object's marked.
+    """
     view = max(scene.test_views, key=lambda view: int(instance_mask(view, item.id).sum()))
     drawn = draw(mesh.vertices, mesh.faces, view.camera)
     corners = mesh.vertices[mesh.faces[drawn.face]]
@@ -202,6 +225,9 @@ def picture(mesh: ObjectMesh, item: SceneObject, scene: Scene) -> np.ndarray:
     part = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
     empty = np.full(3, 255, np.uint8)
     tiles = [read_image(view).numpy(), np.where(nothing, empty, shape), np.where(nothing, empty, colours)]
+    tiles.append(draw_points(cloud.positions, cloud.colours, view.camera))
+    if splats is not None:
+        tiles.append(draw_points(splats.positions, MARKS[splats.label.astype(int)], view.camera))
     return np.concatenate([tile[part] for tile in tiles], 1)
 
 
@@ -264,9 +290,9 @@ def main() -> None:
             if item is None:
                 continue
             target = find_target(field, name)
-            figures, mesh = measure(target, item, args, known, folder)
+            figures, shown = measure(target, item, args, known, folder)
             rows.append(figures)
-            pictures.append(picture(mesh, item, field.at_home().scene))
+            pictures.append(shown)
             print(json.dumps(rows[-1]), flush=True)
             if args.rows and many is None:
                 many = label_many(target, args.rows, folder)

@@ -56,6 +56,28 @@ def draw(vertices: np.ndarray, faces: np.ndarray, camera: Camera) -> Drawn:
     return Drawn(nearest.reshape(shape), owner.reshape(shape))
 
 
+def draw_points(positions: np.ndarray, colours: np.ndarray, camera: Camera) -> np.ndarray:
+    """Points as a camera sees them, on white: in each pixel the nearest.
+
+    Args:
+        positions: (n, 3).
+        colours: (n, 3), bytes.
+        camera: Where to look from.
+
+    Returns:
+        (h, w, 3), bytes.
+    """
+    picture = np.full((camera.height * camera.width, 3), 255, np.uint8)
+    seen = camera.project(torch.from_numpy(positions.astype(np.float64)))
+    x, y = np.floor(seen.xy.nan_to_num(-1).numpy()).T
+    depth = seen.depth.numpy()
+    inside = (depth > 1e-6) & (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
+    place = (y[inside] * camera.width + x[inside]).astype(np.int64)
+    order = np.argsort(-depth[inside], kind="stable")  # the nearest is written last
+    picture[place[order]] = colours[inside][order]
+    return picture.reshape(camera.height, camera.width, 3)
+
+
 def _area(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """Twice the signed area of triangles."""
     return (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])

@@ -13,7 +13,7 @@ from support.paths import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from silhouette import draw
+from silhouette import draw, draw_points
 
 CAMERA = Camera(torch.tensor([[100.0, 0, 31], [0, 100, 22], [0, 0, 1]]), torch.eye(4), 64, 48)
 
@@ -37,3 +37,12 @@ def test_what_lies_in_front_is_drawn_and_what_lies_behind_the_camera_is_not():
     assert drawn.face[22, 31] in (2, 3)
     assert abs(drawn.depth[10, 10] - 4) < 1e-9
     assert int((drawn.depth < 3).sum()) == 100
+
+
+def test_of_points_in_one_pixel_the_nearest_is_drawn():
+    at = np.array([[0.0, 0, 2], [0, 0, 1], [0, 0, 4], [0.1, 0.05, 1], [0, 0, -1], [9, 0, 1]])
+    colours = np.arange(18, dtype=np.uint8).reshape(6, 3)
+    drawn = draw_points(at, colours, CAMERA)
+    assert drawn[22, 31].tolist() == [3, 4, 5]
+    assert drawn[27, 41].tolist() == [9, 10, 11]
+    assert int((drawn != 255).any(-1).sum()) == 2
