@@ -1,6 +1,6 @@
-"""What ``--segmenter`` takes: the one place that lists it.
+"""What ``--segmenter`` and ``--detector`` take: the one place that lists it.
 
-Apart from the segmenters themselves, so that ``--help`` can name them without waiting for torch.
+Apart from the models themselves, so that ``--help`` can name them without waiting for torch.
 """
 
 from __future__ import annotations
@@ -14,4 +14,8 @@ SEGMENTERS = {
     "masks:FOLDER": "your own mask images, one a view",
     "truth": "the scene's own instance images, for measuring",
     "damaged:SETTINGS": "the same with errors at set rates, such as damaged:wrong=0.4,wobble=3,seed=1",
+}
+
+DETECTORS = {
+    "grounding_dino[:tiny|base|HUB_ID|FOLDER]": "Grounding DINO: words to boxes",
 }

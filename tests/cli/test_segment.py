@@ -9,11 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from sanerf_hq.cli.main import main
 from sanerf_hq.objects import OBJECT_PRESETS
 from sanerf_hq.radiance import GridConfig
-from support.balls import box_of, center_pixel, write_ball_scene
+from sanerf_hq.segmenters import Detections
+from support.balls import COLOURS, box_of, center_pixel, write_ball_scene
+from support.fake_hub import FakeHub
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +116,7 @@ def test_several_objects_come_from_a_file_and_further_ones_are_added(
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ([], "nothing is prompted; give --view with --point or --box, or --point3d, or --prompts"),
+        ([], "nothing is prompted; give --view with --point or --box, or --point3d, --text or --prompts"),
         (["--point", "3,4"], "--point 3,4 names no view"),
         (["--view", "3", "--point", "3"], "--point '3' is not 2 numbers; write x,y"),
         (["--view", "3", "--point", "nan,4"], "--point 'nan,4' is not 2 numbers; write x,y"),
@@ -185,3 +188,55 @@ def test_bench_writes_the_contract_and_uses_its_runs_again(
     assert again["clicks"] is None
     assert all(item["iou_2d"] is not None for item in again["scenes"][0]["objects"])
     assert "--box and --clicks exclude each other" in refused([*line, "--box"], capsys)
+
+
+class FindsRed:
+    """A detector that knows where the red ball is."""
+
+    name = "red"
+
+    def detect(self, image: torch.Tensor, text: str) -> Detections:
+        rows, columns = (image == COLOURS[1]).all(-1).nonzero().T
+        if not len(rows):
+            return Detections(torch.zeros(0, 4), torch.zeros(0))
+        ends = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        return Detections(torch.stack(ends)[None].float(), torch.tensor([0.9 if text == "red ball" else 0.1]))
+
+
+def test_words_become_boxes_that_are_kept(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+
+    def load(spec: str, device: str) -> FindsRed:
+        asked.append(f"{spec} {device}")
+        return FindsRed()
+
+    monkeypatch.setattr("sanerf_hq.segmenters.load_detector", load)
+    assert main(words(run, "by text", "--text", "red ball", "--detector", "grounding_dino:tiny")) == 0
+    shown = capsys.readouterr().out
+    assert asked == ["grounding_dino:tiny cpu"]
+    record = json.loads((run / "segmentations" / "by text" / "prompts.json").read_text())
+    assert record["text"] == "red ball"
+    (item,) = record["objects"]
+    assert item["name"] == "by text"
+    assert 1 <= len(item["prompts"]) <= 3
+    for prompt in item["prompts"]:
+        assert prompt["box"] == [float(x) for x in box_of(int(Path(prompt["view"]).stem), 1)]
+        assert f"'red ball' in {prompt['view']}: " in shown
+    assert main(words(run, "cube", "--text", "a cube")) == 2
+    assert "fits the text 'a cube'" in capsys.readouterr().err
+    assert not (run / "segmentations" / "cube").exists()
+
+
+def test_words_stand_alone_and_need_a_detector(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    assert "exclude each other" in refused(
+        words(run, "no", "--text", "cape", "--view", "3", "--point", "1,1"), capsys
+    )
+    assert "there is no detector" in refused(words(run, "no", "--text", "cape", "--detector", "yolo"), capsys)
+    FakeHub(tmp_path / "hub").install(monkeypatch, offline=True)
+    told = refused(words(run, "no", "--text", "cape"), capsys)
+    assert "IDEA-Research/grounding-dino-tiny is not in the cache" in told
+    assert not (run / "segmentations" / "no").exists()

@@ -12,8 +12,7 @@ from sanerf_hq.masks.ballots import SIDES, Booth, count_ballots
 from sanerf_hq.masks.candidates import candidates_of, share_answered, stability
 from sanerf_hq.masks.consensus import Verdict
 from sanerf_hq.masks.guess import blocks_of, guess_from, shares_in
-from sanerf_hq.masks.survey import spread_order
-from sanerf_hq.radiance import ViewSamples, load_view_samples
+from sanerf_hq.radiance import ViewSamples, load_view_samples, spread_order
 from sanerf_hq.segmenters import Masks
 from support.balls import BallField, ball_camera, ball_field, ball_photo
 

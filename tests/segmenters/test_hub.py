@@ -33,7 +33,7 @@ def refusal(kind: type[Exception], text: str) -> Exception:
 
 def sentence(asked: str = "sam2") -> str:
     with pytest.raises(InputError) as caught:
-        fetched_folder(TINY, asked)
+        fetched_folder(TINY, f"segmenter {asked}")
     text = str(caught.value)
     assert "\n" not in text
     assert f"segmenter {asked}: {TINY} is not in the cache and" in text
@@ -44,8 +44,8 @@ def test_a_model_is_downloaded_once_and_then_there_without_a_network(
     hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ):
     assert cached_folder(TINY) is None
-    folder = fetched_folder(TINY, "sam2")
-    assert fetched_folder(TINY, "sam2") == folder == cached_folder(TINY)
+    folder = fetched_folder(TINY, "segmenter sam2")
+    assert fetched_folder(TINY, "segmenter sam2") == folder == cached_folder(TINY)
     assert hub.downloads == [TINY]
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     segmenter = load_segmenter("sam2")
@@ -85,7 +85,7 @@ def test_a_download_that_was_stopped_goes_on(hub: FakeHub, tmp_path: Path, sam2_
     shutil.copy(sam2_folder / "config.json", partial)
     hub.put(TINY, partial)
     assert cached_folder(TINY) is None
-    assert is_whole(fetched_folder(TINY, "sam2"))
+    assert is_whole(fetched_folder(TINY, "segmenter sam2"))
     assert hub.downloads == [TINY]
 
 

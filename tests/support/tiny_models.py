@@ -1,4 +1,4 @@
-"""Tiny random SAM, SAM-HQ and SAM 2 models, saved as the real ones are, and prompts for them.
+"""Tiny random SAM, SAM-HQ, SAM 2 and Grounding DINO models, saved as the real ones are, and prompts for them.
 
 The library's default deviation of 1e-10 would make embeddings constant over space; with 0.2 masks differ from
 place to place and from prompt to prompt.
@@ -108,6 +108,66 @@ def build_sam2(seed: int = 0, video: bool = False) -> Any:
         for tensor in (model.no_memory_embedding, backbone.pos_embed, backbone.pos_embed_window):
             tensor.normal_(std=0.2)
     return model
+
+
+WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "a", "gold", "cape", "red", "mug", "##s")
+
+
+def build_grounding_dino(seed: int = 0) -> Any:
+    """A detector of 20 boxes that knows :data:`WORDS`."""
+    import transformers
+
+    backbone = transformers.SwinConfig(
+        image_size=64,
+        patch_size=4,
+        embed_dim=8,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 1, 2, 2],
+        window_size=4,
+        out_features=["stage2", "stage3", "stage4"],
+        initializer_range=0.2,
+    )
+    text = transformers.BertConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        vocab_size=len(WORDS),
+        max_position_embeddings=32,
+        initializer_range=0.2,
+    )
+    config = transformers.GroundingDinoConfig(
+        backbone_config=backbone.to_dict(),
+        text_config=text.to_dict(),
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        num_queries=20,
+        max_text_len=16,
+        init_std=0.2,
+    )
+    torch.manual_seed(seed)
+    return transformers.GroundingDinoForObjectDetection(config).eval()
+
+
+def save_grounding_dino(folder: Path, seed: int = 0) -> Path:
+    """Write it and its tokenizer as the hub has them."""
+    from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
+    from tokenizers.models import WordPiece
+
+    build_grounding_dino(seed).save_pretrained(folder)
+    tokenizer = Tokenizer(WordPiece({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
 
 
 def save(kind: Kind, folder: Path, seed: int = 0, global_attention: tuple[int, ...] = (0, 2)) -> Path:

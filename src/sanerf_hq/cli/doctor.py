@@ -159,7 +159,7 @@ def cache_folder() -> Finding:
 
 
 def segmenters() -> list[Finding]:
-    """Each segmenter: ready, or how to get its weights."""
+    """Each segmenter, and what finds words: ready, or how to get its weights."""
     from sanerf_hq.segmenters.weights import KINDS
 
     return [
@@ -189,7 +189,7 @@ def _weights(kind: Kind) -> Finding:
 
     of_kind = [weights for weights in WEIGHTS if weights.kind == kind]
     cached = [weights.size for weights in of_kind if cached_folder(weights.hub_id) is not None]
-    part = f"segmenter {kind}"
+    part = f"{'detector' if kind == 'grounding_dino' else 'segmenter'} {kind}"
     if cached:
         return Finding(part, "ok", f"weights in the cache: {', '.join(cached)}")
     first = of_kind[0]

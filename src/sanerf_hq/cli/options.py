@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from sanerf_hq.choices import SEGMENTERS
+from sanerf_hq.choices import DETECTORS, SEGMENTERS
 from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +21,14 @@ SegmenterWords = Annotated[
         metavar="S",
         help=f"What turns prompts into masks: {', '.join(SEGMENTERS)}. Those that have to be downloaded: "
         "sanerf weights list.",
+    ),
+]
+DetectorWords = Annotated[
+    str,
+    tyro.conf.arg(
+        metavar="D",
+        help=f"What finds the words of --text in photos: {', '.join(DETECTORS)}. It has to be downloaded "
+        "once: sanerf weights list.",
     ),
 ]
 SceneFormat = Literal["nerfstudio", "blender", "colmap", "mip360", "lerf", "llff"]

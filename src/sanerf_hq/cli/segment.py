@@ -1,4 +1,4 @@
-"""Segment: clicks, boxes or 3D points to objects in a trained run."""
+"""Segment: clicks, boxes, 3D points or words to objects in a trained run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from sanerf_hq.cli.options import Device, SegmenterWords, check_device
+from sanerf_hq.cli.options import DetectorWords, Device, SegmenterWords, check_device
 from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sanerf_hq.objects import ObjectField
     from sanerf_hq.prompts import Prompt
     from sanerf_hq.radiance import RadianceField
-    from sanerf_hq.runs import SegmentationFolder
+    from sanerf_hq.runs import ProgressCallback, SegmentationFolder
 
 PREVIEW_VIEWS = 6
 PREVIEW_WIDTH = 480
@@ -26,9 +26,9 @@ PREVIEW_WIDTH = 480
 class Segment:
     """Cut objects out of a trained run: prompts -> masks of the views -> 3D masks, kept under a name.
 
-    Clicks are pixels x,y of the photo of --view, or of another one as VIEW:x,y. Several objects, each with
-    its own prompts, come from a file and share one field; --add puts further ones beside those of a
-    segmentation.
+    Clicks are pixels x,y of the photo of --view, or of another one as VIEW:x,y. Words are looked for in some
+    of the photos; the boxes found are kept as the prompts. Several objects, each with its own prompts, come
+    from a file and share one field; --add puts further ones beside those of a segmentation.
     Which segmenters there are: sanerf doctor.
 
     Example: sanerf segment runs/cape --name cape --view IMG_5881 --point 197,202 --point 417,317
@@ -55,6 +55,9 @@ class Segment:
     """Point on the object's surface, in the scene's own coordinates; may be given several times."""
     negative3d: Annotated[tuple[str, ...], tyro.conf.arg(metavar="X,Y,Z"), tyro.conf.UseAppendAction] = ()
     """Point beside the object; may be given several times."""
+    text: Annotated[str | None, tyro.conf.arg(metavar="WORDS")] = None
+    """What the object is, such as "a gold cape", in place of clicks and boxes; the thing that fits best."""
+    detector: DetectorWords = "grounding_dino"
     prompts: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None
     """Objects and their prompts, in place of the options above; a scene.json will do, or the prompts.json of
     another segmentation."""
@@ -75,7 +78,7 @@ class Segment:
         check_device(self.device)
         if self.add and self.replace:
             raise InputError("--add and --replace exclude each other; give one of them")
-        wanted = self._wanted()
+        asked = self._asked()
         from dataclasses import replace
 
         from sanerf_hq.cli.console import ConsoleProgress
@@ -96,6 +99,8 @@ class Segment:
         if self.segment_on is not None:
             decoding = replace(decoding, segment_on=self.segment_on)
         segmenter = load_segmenter(self.segmenter, field.at_home().scene, self.device)
+        with ConsoleProgress() as progress:
+            wanted = asked or {self.object or self.name: self._found(field, progress)}
         beside = self._beside(field, set(wanted)) if self.add else None
         rivals = self._prompts_of(run.segmentation(name), () if beside is None else beside.names)
         record = self._record(run.segmentation(name), wanted, () if beside is None else beside.names)
@@ -130,19 +135,37 @@ class Segment:
         print(f"preview: {preview}")
         return 0
 
-    def _wanted(self) -> dict[str, list[Prompt]]:
-        """Prompts by the names of their objects.
+    def _asked(self) -> dict[str, list[Prompt]]:
+        """Prompts by the names of their objects; none where words are still to be looked for.
 
         Raises:
             InputError: They are given in two ways, or mean nothing.
         """
         from sanerf_hq.prompts import read_prompts
 
-        if self.prompts is None:
-            return {self.object or self.name: self._prompts()}
-        if self.point or self.negative or self.box or self.point3d or self.negative3d or self.object:
+        placed = self.point or self.negative or self.box or self.point3d or self.negative3d
+        if self.text is not None and (placed or self.prompts):
+            raise InputError("--text and other prompts exclude each other; give one of them")
+        if self.prompts is not None and (placed or self.object):
             raise InputError("--prompts and prompts by options exclude each other; give one of them")
-        return read_prompts(self.prompts)
+        if self.text is not None:
+            return {}
+        return (
+            {self.object or self.name: self._prompts()}
+            if self.prompts is None
+            else read_prompts(self.prompts)
+        )
+
+    def _found(self, field: RadianceField, progress: ProgressCallback) -> list[Prompt]:
+        """Boxes of what the words say, told to the user."""
+        from sanerf_hq.prompts import find_by_text
+        from sanerf_hq.segmenters import load_detector
+
+        assert self.text is not None
+        boxes = find_by_text(field, load_detector(self.detector, self.device), self.text, progress=progress)
+        for one in boxes:
+            print(f"{self.text!r} in {one.view}: {','.join(f'{value:.0f}' for value in one.box)}")
+        return list(boxes)
 
     def _beside(self, field: RadianceField, names: set[str]) -> MaskSet:
         """Masks of the objects that are there; where adding was stopped half-way, of those from before."""
@@ -186,7 +209,7 @@ class Segment:
             prompts.append(SpacePrompt(on3, off3))  # pyright: ignore[reportArgumentType]
         if not prompts:
             raise InputError(
-                "nothing is prompted; give --view with --point or --box, or --point3d, or --prompts"
+                "nothing is prompted; give --view with --point or --box, or --point3d, --text or --prompts"
             )
         return prompts
 
@@ -210,6 +233,7 @@ class Segment:
             objects = [one for one in known if isinstance(one, dict) and one.get("name") in before]
         return {
             "objects": [*objects, *write_prompts(wanted)],
+            "text": self.text,
             "segmenter": self.segmenter,
             "segment_on": self.segment_on,
             "preset": self.preset,

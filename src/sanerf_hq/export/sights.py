@@ -25,7 +25,7 @@ MOST_VIEWS = 96
 ENOUGH_VIEWS = 16  # views with masks from which on no other is looked at
 MOST_RAYS = 160_000  # along outlines, over all views without masks
 RAYS_A_PART = 1 << 14
-FIRST_LIGHT = 0.05  # share of the light that is stopped where a ray first meets something; gloss lets more through
+FIRST_LIGHT = 0.05  # share of the light that is stopped where a ray first meets something; gloss lets more by
 MARGIN = 3  # blocks round the object
 LEAST_SEEN = 8  # blocks with the object in them, over all views, below which there is nothing to export
 

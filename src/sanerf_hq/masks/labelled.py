@@ -15,7 +15,7 @@ from sanerf_hq.masks.candidates import Candidate, at, share_answered
 from sanerf_hq.masks.config import DecodeConfig
 from sanerf_hq.masks.interior import interior, representatives
 from sanerf_hq.masks.mask_set import Point, Segment
-from sanerf_hq.masks.survey import Polls, Told, as_points, spread_order
+from sanerf_hq.masks.survey import Polls, Told, as_points
 from sanerf_hq.prompts import (
     Cloud,
     Marks,
@@ -26,7 +26,7 @@ from sanerf_hq.prompts import (
     space_cloud,
     split_prompts,
 )
-from sanerf_hq.radiance import RadianceField
+from sanerf_hq.radiance import RadianceField, spread_order
 from sanerf_hq.segmenters import MaskFolder
 
 LEAST_CONFIRMED = 0.25  # share of the masks where a point is seen that must agree with it

@@ -24,7 +24,7 @@ from sanerf_hq.masks.guess import Guess
 from sanerf_hq.masks.interior import interior, outposts
 from sanerf_hq.masks.mask_set import Point, Segment
 from sanerf_hq.masks.pictures import Pictures
-from sanerf_hq.masks.survey import Polls, Settled, Told, as_points, spread_order
+from sanerf_hq.masks.survey import Polls, Settled, Told, as_points
 from sanerf_hq.prompts import (
     Cloud,
     Marks,
@@ -35,7 +35,7 @@ from sanerf_hq.prompts import (
     sightings,
     space_cloud,
 )
-from sanerf_hq.radiance import RadianceField
+from sanerf_hq.radiance import RadianceField, spread_order
 from sanerf_hq.segmenters import Embedding
 
 POINTS_A_PROMPT = 5

@@ -15,5 +15,6 @@ from sanerf_hq.prompts.prompt import BoxPrompt as BoxPrompt
 from sanerf_hq.prompts.prompt import PointPrompt as PointPrompt
 from sanerf_hq.prompts.prompt import Prompt as Prompt
 from sanerf_hq.prompts.prompt import SpacePrompt as SpacePrompt
+from sanerf_hq.prompts.text import find_by_text as find_by_text
 from sanerf_hq.prompts.view_prompts import Source as Source
 from sanerf_hq.prompts.view_prompts import ViewPrompts as ViewPrompts

@@ -9,5 +9,6 @@ from sanerf_hq.radiance.home import Home as Home
 from sanerf_hq.radiance.surfaces import SurfaceSamples as SurfaceSamples
 from sanerf_hq.radiance.train import load_radiance_field as load_radiance_field
 from sanerf_hq.radiance.train import train_radiance_field as train_radiance_field
+from sanerf_hq.radiance.view_order import spread_order as spread_order
 from sanerf_hq.radiance.view_samples import ViewSamples as ViewSamples
 from sanerf_hq.radiance.view_samples import load_view_samples as load_view_samples

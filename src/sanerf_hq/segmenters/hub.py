@@ -1,6 +1,7 @@
 """The model hub: what of it is on this machine, and how the rest gets here, once.
 
-What is in the cache is used without asking the network. Only a configuration and safetensors are fetched.
+What is in the cache is used without asking the network. Only a configuration, safetensors and, where a model
+reads words, its tokenizer are fetched.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from sanerf_hq.errors import InputError
 
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
-FILES = (CONFIG, "*.safetensors", "*.safetensors.index.json")
+TOKENIZER = "tokenizer.json"
+FILES = (CONFIG, TOKENIZER, "*.safetensors", "*.safetensors.index.json")
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -48,14 +50,14 @@ def cached_folder(hub_id: str) -> Path | None:
     return folder if is_whole(folder) else None
 
 
-def fetched_folder(hub_id: str, asked: str) -> Path:
+def fetched_folder(hub_id: str, called: str) -> Path:
     """Where a model lies in the hub's cache, once it has been downloaded if need be.
 
     On a terminal the hub's client draws a bar; a download that was stopped goes on.
 
     Args:
         hub_id: ``owner/name``.
-        asked: What the user called it, for the sentence that says what is wrong.
+        called: What it is and what the user called it, for the sentence that says what is wrong.
 
     Raises:
         InputError: It is not in the cache and cannot be had; the sentence says why and what to do.
@@ -65,7 +67,7 @@ def fetched_folder(hub_id: str, asked: str) -> Path:
         return cached
     from huggingface_hub import is_offline_mode, snapshot_download
 
-    what = f"segmenter {asked}: {hub_id} is not in the cache and"
+    what = f"{called}: {hub_id} is not in the cache and"
     if is_offline_mode():
         raise InputError(
             f"{what} HF_HUB_OFFLINE forbids to download it; unset it, or give a folder with the weights"

@@ -27,8 +27,10 @@ _TYPES: dict[Kind, tuple[str, ...]] = {
     "sam": ("sam",),
     "sam_hq": ("sam_hq",),
     "sam2": ("sam2", "sam2_video"),
+    "grounding_dino": ("grounding-dino",),
 }
 _SIDE = 1024  # where a configuration does not say
+_SHORTER_SIDE = 800  # of what detectors are shown
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class ModelFolder:
     Attributes:
         path: Folder with ``config.json`` and safetensors.
         asked: What the user called it.
-        side: Side of the model's square input, pixels.
+        side: Side of the model's square input, pixels; of a detector's input the shorter side.
     """
 
     path: Path
@@ -61,7 +63,7 @@ def find_model_folder(kind: Kind, where: str) -> ModelFolder:
     ``HF_HUB_OFFLINE`` forbids.
 
     Args:
-        kind: The segmenter that is to read them.
+        kind: The segmenter or detector that is to read them.
         where: A folder, a hub id, a size of :data:`~sanerf_hq.segmenters.weights.WEIGHTS`, or "".
 
     Raises:
@@ -72,9 +74,9 @@ def find_model_folder(kind: Kind, where: str) -> ModelFolder:
     if listed is None and Path(where).expanduser().is_dir():
         path = Path(where).expanduser()
     elif listed is not None or _HUB_ID.fullmatch(where):
-        path = fetched_folder(listed.hub_id if listed else where, asked)
+        path = fetched_folder(listed.hub_id if listed else where, _called(asked))
     else:
-        raise InputError(f"segmenter {asked}: {where} is no folder and no hub id; check the path")
+        raise InputError(f"{_called(asked)}: {where} is no folder and no hub id; check the path")
     return ModelFolder(path, asked, _checked_side(path, kind, asked))
 
 
@@ -97,14 +99,14 @@ def load_model(folder: ModelFolder, model_class: type[Model], device: str) -> Mo
             )
     except Exception as error:  # whatever a broken file makes the library raise, the folder is at fault
         raise InputError(
-            f"segmenter {folder.asked}: {folder.path} cannot be loaded "
+            f"{_called(folder.asked)}: {folder.path} cannot be loaded "
             f"({type(error).__name__}: {first_line(error)}); get a whole copy of it"
         ) from error
     model, report = loaded
     missing = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
     if missing:
         raise InputError(
-            f"segmenter {folder.asked}: the weights in {folder.path} lack {missing[0]} "
+            f"{_called(folder.asked)}: the weights in {folder.path} lack {missing[0]} "
             f"({len(missing)} in all); get a whole copy of it"
         )
     return model.eval().requires_grad_(False).to(device)
@@ -128,7 +130,7 @@ def _quietly() -> Iterator[None]:
 
 def _checked_side(path: Path, kind: Kind, asked: str) -> int:
     """Refuse what is no such model; the side of its input."""
-    what = f"segmenter {asked}: {path}"
+    what = f"{_called(asked)}: {path}"
     try:
         config: Any = json.loads((path / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -151,6 +153,8 @@ def _checked_side(path: Path, kind: Kind, asked: str) -> int:
 
 def _sides(config: dict[str, Any], kind: Kind) -> list[object]:
     """Every statement in a configuration of how large the square is, each of which has to be the same."""
+    if kind == "grounding_dino":  # pictures of any shape
+        return [_SHORTER_SIDE]
     vision = _part(config, "vision_config")
     sides: list[object] = [_part(config, "prompt_encoder_config").get("image_size", _SIDE)]
     if kind != "sam2":
@@ -163,6 +167,11 @@ def _sides(config: dict[str, Any], kind: Kind) -> list[object]:
     except (TypeError, ValueError):
         sides.append(None)
     return sides
+
+
+def _called(asked: str) -> str:
+    """What the user called a model, with what it is."""
+    return f"{'detector' if asked.partition(':')[0] == 'grounding_dino' else 'segmenter'} {asked}"
 
 
 def _part(config: dict[str, Any], name: str) -> dict[str, Any]:

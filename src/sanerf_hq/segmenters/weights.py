@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Kind = Literal["sam", "sam_hq", "sam2"]
+Kind = Literal["sam", "sam_hq", "sam2", "grounding_dino"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -14,7 +14,7 @@ class Weights:
     """Published weights.
 
     Attributes:
-        kind: The segmenter that reads them.
+        kind: The segmenter or detector that reads them.
         size: Short name of the size; ``kind:size`` asks for it, ``kind`` alone for the first of its kind.
         hub_id: Where they are published.
         licence: SPDX identifier.
@@ -29,7 +29,7 @@ class Weights:
 
     @property
     def spec(self) -> str:
-        """As ``--segmenter`` takes it."""
+        """As ``--segmenter`` or ``--detector`` takes it."""
         return f"{self.kind}:{self.size}"
 
 
@@ -44,6 +44,8 @@ WEIGHTS = (
     Weights("sam2", "small", "facebook/sam2.1-hiera-small", "Apache-2.0", 184),
     Weights("sam2", "base-plus", "facebook/sam2.1-hiera-base-plus", "Apache-2.0", 323),
     Weights("sam2", "large", "facebook/sam2.1-hiera-large", "Apache-2.0", 898),
+    Weights("grounding_dino", "tiny", "IDEA-Research/grounding-dino-tiny", "Apache-2.0", 690),
+    Weights("grounding_dino", "base", "IDEA-Research/grounding-dino-base", "Apache-2.0", 933),
 )
 
 

@@ -1,0 +1,97 @@
+"""Words to boxes on two balls, with a detector that sees colours and errs on purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from sanerf_hq.errors import Cancelled, InputError
+from sanerf_hq.prompts import find_by_text
+from sanerf_hq.prompts.text import MOST_PROMPTS, placed
+from sanerf_hq.runs import Progress
+from sanerf_hq.segmenters import Detections
+from support.balls import CENTERS, COLOURS, RADIUS, BallField, ball_camera, ball_field, box_of
+
+NUMBERS = {"red": 1, "green": 2}
+OTHER = {"red": "green", "green": "red"}
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory) -> BallField:
+    return ball_field(tmp_path_factory.mktemp("balls"))
+
+
+@dataclass
+class SeesColours:
+    """Finds the ball of the colour that the text names; likes the other one better in every third picture."""
+
+    name: str = "colours"
+    least: float = 0.8
+    pictures: int = 0
+
+    def detect(self, image: Tensor, text: str) -> Detections:
+        self.pictures += 1
+        wrong = self.pictures % 3 == 0
+        boxes, scores = [torch.tensor([0.0, 0, 64, 48])], [0.05]
+        for colour, score in ((text, self.least), (OTHER.get(text, ""), 0.95 if wrong else 0.2)):
+            rows, columns = (
+                (image == COLOURS[NUMBERS[colour]]).all(-1).nonzero().T if colour in NUMBERS else ((), ())
+            )
+            if len(rows):
+                ends = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+                boxes.append(torch.stack(ends).float())
+                scores.append(score)
+        order = torch.tensor(scores).argsort(descending=True)
+        return Detections(torch.stack(boxes)[order], torch.tensor(scores)[order])
+
+
+@pytest.mark.parametrize("colour", ["red", "green"])
+def test_what_most_views_agree_upon_is_meant_not_what_one_likes_best(field: BallField, colour: str):
+    prompts = find_by_text(field, SeesColours(), colour)
+    assert len(prompts) == MOST_PROMPTS
+    assert len({prompt.view for prompt in prompts}) == MOST_PROMPTS
+    for prompt in prompts:
+        assert isinstance(prompt.view, str)
+        number = int(Path(prompt.view).stem)
+        assert prompt.box == tuple(map(float, box_of(number, NUMBERS[colour])))
+
+
+def test_a_few_views_will_do_and_progress_is_told(field: BallField):
+    told: list[Progress] = []
+    detector = SeesColours()
+    assert find_by_text(field, detector, "red", n_views=2, progress=told.append)
+    assert detector.pictures == 2
+    assert [(one.done, one.total) for one in told] == [(0, 2), (1, 2), (2, 2)]
+
+    def stop(_: Progress) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        find_by_text(field, detector, "red", progress=stop)
+
+
+def test_what_fits_nothing_is_said_with_the_likeliest_score(field: BallField):
+    with pytest.raises(InputError, match=r"nothing in 11 training views fits the text 'a blue cube'.*0\.05"):
+        find_by_text(field, SeesColours(), "a blue cube")
+
+
+def test_the_middle_of_a_thing_is_found_from_all_sides(field: BallField):
+    for number in (2, 3, 8):
+        view = field.at_home().scene.view(str(number))
+        found = placed(field, view, torch.tensor(box_of(number, 1)).float())
+        assert found is not None
+        middle, size = found
+        assert float((middle - CENTERS[0]).norm()) < 0.35 * RADIUS
+        assert size == pytest.approx(2 * RADIUS, rel=0.15)
+    assert ball_camera(2).width == 64
+
+
+def test_boxes_of_nothing_have_no_place(field: BallField, tmp_path: Path):
+    view = field.at_home().scene.view("3")
+    assert placed(field, view, torch.tensor([10.0, 10, 10.5, 30])) is None
+    empty = ball_field(tmp_path, shell=False)
+    assert placed(empty, empty.at_home().scene.view("3"), torch.tensor([0.0, 0, 6, 6])) is None
