@@ -13,6 +13,7 @@ import torch
 
 from sanerf_hq.cli.main import main
 from sanerf_hq.objects import OBJECT_PRESETS
+from sanerf_hq.prompts import BoxPrompt
 from sanerf_hq.radiance import GridConfig
 from sanerf_hq.segmenters import Detections
 from support.balls import COLOURS, box_of, center_pixel, write_ball_scene
@@ -116,7 +117,10 @@ def test_several_objects_come_from_a_file_and_further_ones_are_added(
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ([], "nothing is prompted; give --view with --point or --box, or --point3d, --text or --prompts"),
+        (
+            [],
+            "nothing is prompted; give --view with --point or --box, or one of --point3d",
+        ),
         (["--point", "3,4"], "--point 3,4 names no view"),
         (["--view", "3", "--point", "3"], "--point '3' is not 2 numbers; write x,y"),
         (["--view", "3", "--point", "nan,4"], "--point 'nan,4' is not 2 numbers; write x,y"),
@@ -203,7 +207,7 @@ class FindsRed:
         return Detections(torch.stack(ends)[None].float(), torch.tensor([0.9 if text == "red ball" else 0.1]))
 
 
-def test_words_become_boxes_that_are_kept(
+def test_words_become_a_box_that_is_kept(
     run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     asked: list[str] = []
@@ -220,10 +224,9 @@ def test_words_become_boxes_that_are_kept(
     assert record["text"] == "red ball"
     (item,) = record["objects"]
     assert item["name"] == "by text"
-    assert 1 <= len(item["prompts"]) <= 3
-    for prompt in item["prompts"]:
-        assert prompt["box"] == [float(x) for x in box_of(int(Path(prompt["view"]).stem), 1)]
-        assert f"'red ball' in {prompt['view']}: " in shown
+    (prompt,) = item["prompts"]
+    assert prompt["box"] == [float(x) for x in box_of(int(Path(prompt["view"]).stem), 1)]
+    assert f"'red ball' in {prompt['view']}: " in shown
     assert main(words(run, "cube", "--text", "a cube")) == 2
     assert "fits the text 'a cube'" in capsys.readouterr().err
     assert not (run / "segmentations" / "cube").exists()
@@ -240,3 +243,29 @@ def test_words_stand_alone_and_need_a_detector(
     told = refused(words(run, "no", "--text", "cape"), capsys)
     assert "IDEA-Research/grounding-dino-tiny is not in the cache" in told
     assert not (run / "segmentations" / "no").exists()
+
+
+def test_everything_is_kept_as_prompts_that_were_found(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+
+    def found(*_: object, segment_on: str, **__: object) -> dict[str, list[BoxPrompt]]:
+        asked.append(segment_on)
+        boxes = {number: tuple(map(float, box_of(3, number))) for number in (1, 2)}
+        return {f"thing {n}": [BoxPrompt("3", (a, b, c, d))] for n, (a, b, c, d) in boxes.items()}
+
+    monkeypatch.setattr("sanerf_hq.masks.find_everything", found)
+    line = words(run, "all", "--everything")
+    line[line.index("truth")] = "compact"
+    assert main(line) == 0
+    assert "2 things found" in capsys.readouterr().out
+    assert asked == ["photo"]
+    record = json.loads((run / "segmentations" / "all" / "prompts.json").read_text())
+    assert [one["name"] for one in record["objects"]] == ["thing 1", "thing 2"]
+    assert record["everything"] is True
+    for more in (["--text", "cape"], ["--view", "3", "--point", "1,1"], ["--object", "cape"]):
+        assert "exclude each other" in refused(words(run, "no", "--everything", *more), capsys)
+    assert "needs a segmenter that answers clicks, not truth" in refused(
+        words(run, "no", "--everything"), capsys
+    )

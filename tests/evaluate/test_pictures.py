@@ -7,11 +7,13 @@ from sanerf_hq.evaluate.pictures import (
     EXTRA_COLOUR,
     MASK_COLOUR,
     MISSED_COLOUR,
+    PALETTE,
     RIGHT_COLOUR,
     contact_sheet,
     difference,
     draw_object_view,
     overlay,
+    overlay_all,
     resize,
     window,
 )
@@ -39,6 +41,19 @@ def test_overlay_of_nothing_and_of_everything() -> None:
     nothing = torch.zeros(6, 9, dtype=torch.bool)
     assert overlay(grey(6, 9), nothing, MASK_COLOUR).unique().tolist() == [45]
     assert overlay(grey(6, 9), ~nothing, MASK_COLOUR)[0, 4].tolist() == list(MASK_COLOUR)
+
+
+def test_each_object_is_tinted_in_its_own_colour() -> None:
+    labels = torch.zeros(20, 30, dtype=torch.int64)
+    labels[2:12, 2:12], labels[2:12, 15:28] = 1, len(PALETTE) + 2
+    picture = overlay_all(grey(20, 30), labels)
+    for column, colour in ((6, PALETTE[0]), (20, PALETTE[1])):
+        assert picture[6, column].tolist() == [round(65 + 0.35 * value) for value in colour]
+    assert picture[2, 2].tolist() == list(PALETTE[0])
+    assert picture[15, 13].tolist() == [45, 45, 45]
+    assert torch.equal(
+        overlay_all(grey(20, 30), (labels == 1).long()), overlay(grey(20, 30), labels == 1, PALETTE[0])
+    )
 
 
 def test_difference_colours_each_kind_of_pixel() -> None:

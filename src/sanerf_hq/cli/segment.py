@@ -1,4 +1,4 @@
-"""Segment: clicks, boxes, 3D points or words to objects in a trained run."""
+"""Segment: clicks, boxes, 3D points, words or nothing at all to objects in a trained run."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sanerf_hq.prompts import Prompt
     from sanerf_hq.radiance import RadianceField
     from sanerf_hq.runs import ProgressCallback, SegmentationFolder
+    from sanerf_hq.segmenters import MaskFolder, Segmenter
 
 PREVIEW_VIEWS = 6
 PREVIEW_WIDTH = 480
@@ -27,8 +28,9 @@ class Segment:
     """Cut objects out of a trained run: prompts -> masks of the views -> 3D masks, kept under a name.
 
     Clicks are pixels x,y of the photo of --view, or of another one as VIEW:x,y. Words are looked for in some
-    of the photos; the boxes found are kept as the prompts. Several objects, each with its own prompts, come
-    from a file and share one field; --add puts further ones beside those of a segmentation.
+    of the photos; the box found is kept as the prompt. --everything looks for all things that views agree
+    upon; what it misses is added with --add. Several objects, each with its own prompts, come from a file and
+    share one field; --add puts further ones beside those of a segmentation.
     Which segmenters there are: sanerf doctor.
 
     Example: sanerf segment runs/cape --name cape --view IMG_5881 --point 197,202 --point 417,317
@@ -58,6 +60,8 @@ class Segment:
     text: Annotated[str | None, tyro.conf.arg(metavar="WORDS")] = None
     """What the object is, such as "a gold cape", in place of clicks and boxes; the thing that fits best."""
     detector: DetectorWords = "grounding_dino"
+    everything: bool = False
+    """All things that views from all round agree upon, in place of prompts: thing 1, thing 2 and so on."""
     prompts: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None
     """Objects and their prompts, in place of the options above; a scene.json will do, or the prompts.json of
     another segmentation."""
@@ -100,7 +104,7 @@ class Segment:
             decoding = replace(decoding, segment_on=self.segment_on)
         segmenter = load_segmenter(self.segmenter, field.at_home().scene, self.device)
         with ConsoleProgress() as progress:
-            wanted = asked or {self.object or self.name: self._found(field, progress)}
+            wanted = asked or self._found(field, segmenter, decoding.segment_on, progress)
         beside = self._beside(field, set(wanted)) if self.add else None
         rivals = self._prompts_of(run.segmentation(name), () if beside is None else beside.names)
         record = self._record(run.segmentation(name), wanted, () if beside is None else beside.names)
@@ -136,7 +140,7 @@ class Segment:
         return 0
 
     def _asked(self) -> dict[str, list[Prompt]]:
-        """Prompts by the names of their objects; none where words are still to be looked for.
+        """Prompts by the names of their objects; none where things are still to be looked for.
 
         Raises:
             InputError: They are given in two ways, or mean nothing.
@@ -144,11 +148,13 @@ class Segment:
         from sanerf_hq.prompts import read_prompts
 
         placed = self.point or self.negative or self.box or self.point3d or self.negative3d
-        if self.text is not None and (placed or self.prompts):
+        if self.text is not None and (placed or self.prompts or self.everything):
             raise InputError("--text and other prompts exclude each other; give one of them")
+        if self.everything and (placed or self.prompts or self.object):
+            raise InputError("--everything and prompts exclude each other; give one of them")
         if self.prompts is not None and (placed or self.object):
             raise InputError("--prompts and prompts by options exclude each other; give one of them")
-        if self.text is not None:
+        if self.text is not None or self.everything:
             return {}
         return (
             {self.object or self.name: self._prompts()}
@@ -156,16 +162,29 @@ class Segment:
             else read_prompts(self.prompts)
         )
 
-    def _found(self, field: RadianceField, progress: ProgressCallback) -> list[Prompt]:
-        """Boxes of what the words say, told to the user."""
+    def _found(
+        self,
+        field: RadianceField,
+        segmenter: Segmenter | MaskFolder,
+        segment_on: Literal["photo", "render"],
+        progress: ProgressCallback,
+    ) -> dict[str, list[Prompt]]:
+        """Boxes round all things, or round what the words say, told to the user."""
+        from sanerf_hq.masks import find_everything
         from sanerf_hq.prompts import find_by_text
-        from sanerf_hq.segmenters import load_detector
+        from sanerf_hq.segmenters import MaskFolder, load_detector
 
-        assert self.text is not None
-        boxes = find_by_text(field, load_detector(self.detector, self.device), self.text, progress=progress)
-        for one in boxes:
-            print(f"{self.text!r} in {one.view}: {','.join(f'{value:.0f}' for value in one.box)}")
-        return list(boxes)
+        if self.text is None:
+            if isinstance(segmenter, MaskFolder):
+                raise InputError(
+                    f"--everything needs a segmenter that answers clicks, not {self.segmenter}; name one"
+                )
+            things = find_everything(field, segmenter, segment_on=segment_on, progress=progress)
+            print(f"{len(things)} things found")
+            return {name: list(prompts) for name, prompts in things.items()}
+        found = find_by_text(field, load_detector(self.detector, self.device), self.text, progress=progress)
+        print(f"{self.text!r} in {found.view}: {','.join(f'{value:.0f}' for value in found.box)}")
+        return {self.object or self.name: [found]}
 
     def _beside(self, field: RadianceField, names: set[str]) -> MaskSet:
         """Masks of the objects that are there; where adding was stopped half-way, of those from before."""
@@ -209,7 +228,8 @@ class Segment:
             prompts.append(SpacePrompt(on3, off3))  # pyright: ignore[reportArgumentType]
         if not prompts:
             raise InputError(
-                "nothing is prompted; give --view with --point or --box, or --point3d, --text or --prompts"
+                "nothing is prompted; give --view with --point or --box, or one of --point3d, --text, "
+                "--everything, --prompts"
             )
         return prompts
 
@@ -234,6 +254,7 @@ class Segment:
         return {
             "objects": [*objects, *write_prompts(wanted)],
             "text": self.text,
+            "everything": self.everything,
             "segmenter": self.segmenter,
             "segment_on": self.segment_on,
             "preset": self.preset,
@@ -259,13 +280,13 @@ def numbers(text: str, count: int, option: str) -> tuple[float, ...]:
 
 
 def draw_preview(field: ObjectField, masks: MaskSet, path: Path) -> None:
-    """A sheet of training views with the 3D mask drawn over the photos."""
+    """A sheet of training views with the 3D masks drawn over the photos, each object in its colour."""
     import io
 
     from PIL import Image
 
     from sanerf_hq.evaluate import contact_sheet
-    from sanerf_hq.evaluate.pictures import MASK_COLOUR, overlay
+    from sanerf_hq.evaluate.pictures import overlay_all
     from sanerf_hq.runs import write_bytes
     from sanerf_hq.scene import read_image
 
@@ -278,7 +299,7 @@ def draw_preview(field: ObjectField, masks: MaskSet, path: Path) -> None:
         camera = home.sized(view)
         camera = camera.resized(min(PREVIEW_WIDTH, camera.width))
         photo = read_image(view, camera.width)
-        pictures.append(overlay(photo, field.render(camera).mask[: photo.shape[0]], MASK_COLOUR))
+        pictures.append(overlay_all(photo, field.render(camera).labels[: photo.shape[0]]))
     content = io.BytesIO()
     Image.fromarray(contact_sheet(pictures, 3).numpy()).save(content, "JPEG", quality=90)
     write_bytes(path, content.getvalue())

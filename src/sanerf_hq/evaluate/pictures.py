@@ -9,15 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
 from sanerf_hq.evaluate.metrics import Overlap, boundary
 
 Colour = tuple[int, int, int]
 
+# Of objects, after Okabe and Ito.
+PALETTE: tuple[Colour, ...] = (
+    (86, 180, 233),
+    (230, 159, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+    (240, 228, 66),
+    (213, 94, 0),
+    (0, 114, 178),
+)
 SEGMENTER_COLOUR: Colour = (240, 228, 66)
-MASK_COLOUR: Colour = (86, 180, 233)
+MASK_COLOUR = PALETTE[0]
 TRUTH_COLOUR: Colour = (255, 255, 255)
 
 RIGHT_COLOUR: Colour = (226, 229, 233)
@@ -131,6 +141,22 @@ def draw_object_view(
         difference=None if true_part is None else difference(part, prediction[rows, columns], true_part),
         iou=iou,
     )
+
+
+def overlay_all(photo: UInt8[Tensor, "h w 3"], labels: Int64[Tensor, "h w"]) -> UInt8[Tensor, "h w 3"]:
+    """The photo with each object tinted and outlined in a colour of :data:`PALETTE`, the rest darkened.
+
+    Args:
+        photo: The photo.
+        labels: Number of each pixel's object, from 1; 0 is none.
+    """
+    result = (0.45 * photo.float()).round().to(torch.uint8)
+    for number in labels.unique().tolist():
+        if number > 0:
+            mask = labels == number
+            drawn = overlay(photo, mask, PALETTE[(number - 1) % len(PALETTE)])
+            result[mask] = drawn[mask]
+    return result
 
 
 def overlay(

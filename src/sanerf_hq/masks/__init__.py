@@ -7,6 +7,7 @@ from sanerf_hq.masks.decode import clicked_points as clicked_points
 from sanerf_hq.masks.decode import decode_masks as decode_masks
 from sanerf_hq.masks.decode import mask_set as mask_set
 from sanerf_hq.masks.decode import shown_to as shown_to
+from sanerf_hq.masks.everything import find_everything as find_everything
 from sanerf_hq.masks.mask_set import MaskSet as MaskSet
 from sanerf_hq.masks.mask_set import Segment as Segment
 from sanerf_hq.masks.mask_set import load_masks as load_masks

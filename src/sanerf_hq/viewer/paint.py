@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.evaluate.pictures import PALETTE
 from sanerf_hq.geometry import Camera
 from sanerf_hq.scene import View, read_image, read_instances
 from sanerf_hq.viewer.overlay import EDGE, TINT, outline
-from sanerf_hq.viewer.state import COLOURS
 
 Place = tuple[float, float]
 MOST_STEPS = 50
@@ -90,8 +90,8 @@ class Canvas:
             self.labels[None, None].float(), place, "nearest", "zeros", align_corners=False
         )
         labels = ids[0, 0].round().long()
-        colours = torch.tensor([(0, 0, 0), *COLOURS]).float()
-        which = torch.where(labels > 0, (labels - 1) % len(COLOURS) + 1, 0)
+        colours = torch.tensor([(0, 0, 0), *PALETTE]).float()
+        which = torch.where(labels > 0, (labels - 1) % len(PALETTE) + 1, 0)
         rgb = rgb[0].permute(1, 2, 0)
         strength = torch.where(outline(labels), EDGE, TINT)[..., None]
         shown = torch.where((labels > 0)[..., None], rgb * (1 - strength) + colours[which] * strength, rgb)

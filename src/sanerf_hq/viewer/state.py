@@ -7,24 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.evaluate.pictures import PALETTE, Colour
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt
 from sanerf_hq.runs import check_name
 from sanerf_hq.viewer.viewpoint import Viewpoint
 
 Operation = Literal["new", "add", "subtract", "intersect"]
 Point = tuple[float, float, float]
-Colour = tuple[int, int, int]
-
-# Told apart with any colour vision: after Okabe and Ito.
-COLOURS: tuple[Colour, ...] = (
-    (86, 180, 233),
-    (230, 159, 0),
-    (0, 158, 115),
-    (204, 121, 167),
-    (240, 228, 66),
-    (213, 94, 0),
-    (0, 114, 178),
-)
 MOST_STATES = 200
 
 
@@ -142,7 +131,7 @@ class SessionState:
         active: Index of the one that clicks go to.
     """
 
-    objects: tuple[ObjectState, ...] = field(default_factory=lambda: (ObjectState("object 1", COLOURS[0]),))
+    objects: tuple[ObjectState, ...] = field(default_factory=lambda: (ObjectState("object 1", PALETTE[0]),))
     active: int = 0
 
     @property
@@ -196,7 +185,7 @@ class SessionState:
         """One object more, which clicks go to from now on."""
         taken = {one.name for one in self.objects}
         number = next(n for n in range(1, len(taken) + 2) if f"object {n}" not in taken)
-        colour = COLOURS[len(self.objects) % len(COLOURS)]
+        colour = PALETTE[len(self.objects) % len(PALETTE)]
         made = ObjectState(checked(name, taken) if name else f"object {number}", colour)
         return SessionState((*self.objects, made), len(self.objects))
 

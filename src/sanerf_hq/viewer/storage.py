@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.evaluate.pictures import PALETTE
 from sanerf_hq.objects import load_object_field, load_segmentation_masks
 from sanerf_hq.prompts import BoxPrompt, Prompt, SpacePrompt, read_prompts, write_prompts
 from sanerf_hq.radiance import RadianceField
 from sanerf_hq.runs import Run, SegmentationFolder, check_name, read_json, write_json
 from sanerf_hq.scene import Scene
-from sanerf_hq.viewer.state import COLOURS, SPACE, Box, Click, ObjectState, Part, Picture, SessionState
+from sanerf_hq.viewer.state import SPACE, Box, Click, ObjectState, Part, Picture, SessionState
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.workshop import WORK, Outcome, Request
 
@@ -106,7 +107,7 @@ def load_session(field: RadianceField, name: str, segmenter: str) -> Kept:
         else:
             prompts = read_prompts(folder.prompts) if record.get("objects") else {}
             objects = tuple(
-                ObjectState(one, COLOURS[i % len(COLOURS)], parts=(_part(prompts.get(one, ()), home.scene),))
+                ObjectState(one, PALETTE[i % len(PALETTE)], parts=(_part(prompts.get(one, ()), home.scene),))
                 for i, one in enumerate(found.names)
             )
             threshold = 0.0

@@ -1,0 +1,126 @@
+"""All things of a scene without a prompt: two balls and what segmenters make of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sanerf_hq.errors import Cancelled, InputError
+from sanerf_hq.masks import find_everything
+from sanerf_hq.masks.pieces import ALONG, pieces_of
+from sanerf_hq.runs import Key, Progress
+from sanerf_hq.segmenters import DecoderPrompt, Embedding, Masks
+from support.balls import SIZE, BallField, ball_camera, ball_field, ball_photo, box_of
+
+SHELL = 0
+
+
+@pytest.fixture(scope="module")
+def balls(tmp_path_factory: pytest.TempPathFactory) -> BallField:
+    return ball_field(tmp_path_factory.mktemp("balls"))
+
+
+@dataclass
+class Clicked:
+    """The patch of one colour that is clicked on; in some views with a half of it as the surer answer.
+
+    What the shell's patches are depends on where in the picture they lie: no two views agree on them.
+    """
+
+    halves: tuple[str, ...] = ()
+    shell: bool = True
+    name: str = "clicked"
+    identity: str = "clicked"
+    clicks: dict[str, int] = field(default_factory=dict)
+
+    def embed(self, image: Tensor, view: str = "") -> Embedding:
+        return Embedding({"image": image}, image.shape[0], image.shape[1], view)
+
+    def mask_prompt(self, embedding: Embedding, logits: Tensor) -> Tensor:
+        return logits
+
+    def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
+        (prompt,) = prompts
+        self.clicks[embedding.view] = self.clicks.get(embedding.view, 0) + 1
+        image = embedding.tensors["image"].int()
+        x, y = prompt.point_coords[0].long().tolist()
+        mask = (image - image[y, x]).abs().sum(-1) < 30
+        columns = torch.arange(SIZE[0])
+        if bool((image[y, x] == image[0, 0]).all()):
+            mask &= ((columns - x).abs() < 9) & self.shell
+        half = mask & (columns < columns[mask.any(0)].float().mean()) if bool(mask.any()) else mask
+        both = torch.stack([half, mask]).float() * 8 - 4
+        if embedding.view in self.halves:
+            return [Masks(both, torch.tensor([0.95, 0.7]), both)]
+        return [Masks(both[1:], torch.tensor([0.8]), both[1:])]
+
+
+def truth(index: int, number: int) -> Tensor:
+    return torch.from_numpy(ball_photo(ball_camera(index))[1].astype(np.int64)) == number
+
+
+def test_both_balls_are_found_and_nothing_of_the_shell(balls: BallField):
+    found = find_everything(balls, Clicked())
+    assert list(found) == ["thing 1", "thing 2"]
+    numbers = set()
+    for (prompt,) in found.values():
+        assert isinstance(prompt.view, str)
+        index = int(Path(prompt.view).stem)
+        (click,) = prompt.positive
+        number = next(n for n in (1, 2) if bool(truth(index, n)[int(click[1]), int(click[0])]))
+        assert prompt.box == tuple(map(float, box_of(index, number)))
+        numbers.add(number)
+    assert numbers == {1, 2}
+
+
+def test_parts_that_one_view_is_sure_of_lose_to_wholes_that_others_see(balls: BallField):
+    found = find_everything(balls, Clicked(halves=("images/1.png", "images/7.png")))
+    assert len(found) == 2
+    for (prompt,) in found.values():
+        assert isinstance(prompt.view, str)
+        index = int(Path(prompt.view).stem)
+        assert prompt.box in [
+            tuple(map(float, box_of(index, n))) for n in (1, 2) if bool(truth(index, n).any())
+        ]
+
+
+def test_clicks_are_saved_where_sure_masks_lie(balls: BallField):
+    home = balls.at_home()
+    segmenter = Clicked()
+    photo = torch.from_numpy(ball_photo(ball_camera(3))[0])
+    pieces = pieces_of(segmenter, segmenter.embed(photo, "a"), 3, Key(home.run.seed, "test", 0))
+    again = pieces_of(segmenter, segmenter.embed(photo, "b"), 3, Key(home.run.seed, "test", 0))
+    assert segmenter.clicks["a"] == segmenter.clicks["b"] < ALONG * ALONG * SIZE[1] / SIZE[0]
+    assert all(torch.equal(one.mask, other.mask) for one, other in zip(pieces, again, strict=True))
+    for number in (1, 2):
+        assert sum(torch.equal(piece.mask, truth(3, number)) for piece in pieces) == 1
+
+
+def test_views_that_agree_on_nothing_say_so(balls: BallField):
+    with pytest.raises(InputError, match="8 views agree upon no thing"):
+        find_everything(balls, Nothing())
+
+
+def test_it_tells_its_progress_and_can_be_stopped(balls: BallField):
+    told: list[Progress] = []
+    find_everything(balls, Clicked(), n_views=9, progress=told.append)
+    assert [(one.done, one.total) for one in told if one.stage == "everything"] == [(n, 9) for n in range(10)]
+
+    def stop(_: Progress) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        find_everything(balls, Clicked(), progress=stop)
+
+
+class Nothing(Clicked):
+    """A segmenter that is sure of nothing."""
+
+    def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
+        logits = torch.full((1, embedding.height, embedding.width), -4.0)
+        return [Masks(logits, torch.tensor([0.2]), logits)]
