@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.prompts import find_by_text
-from sanerf_hq.prompts.text import placed
+from sanerf_hq.prompts.text import MOST_PROMPTS, placed
 from sanerf_hq.runs import Progress
 from sanerf_hq.segmenters import Detections
 from support.balls import CENTERS, COLOURS, RADIUS, BallField, ball_camera, ball_field, box_of
@@ -51,9 +51,11 @@ class SeesColours:
 
 @pytest.mark.parametrize("colour", ["red", "green"])
 def test_what_most_views_agree_upon_is_meant_not_what_one_likes_best(field: BallField, colour: str):
-    prompt = find_by_text(field, SeesColours(), colour)
-    assert isinstance(prompt.view, str)
-    assert prompt.box == tuple(map(float, box_of(int(Path(prompt.view).stem), NUMBERS[colour])))
+    prompts = find_by_text(field, SeesColours(), colour)
+    assert len({prompt.view for prompt in prompts}) == len(prompts) == MOST_PROMPTS
+    for prompt in prompts:
+        assert isinstance(prompt.view, str)
+        assert prompt.box == tuple(map(float, box_of(int(Path(prompt.view).stem), NUMBERS[colour])))
 
 
 def test_a_few_views_will_do_and_progress_is_told(field: BallField):

@@ -28,7 +28,7 @@ class Segment:
     """Cut objects out of a trained run: prompts -> masks of the views -> 3D masks, kept under a name.
 
     Clicks are pixels x,y of the photo of --view, or of another one as VIEW:x,y. Words are looked for in some
-    of the photos; the box found is kept as the prompt. --everything looks for all things that views agree
+    of the photos; the boxes found are kept as the prompts. --everything looks for all things that views agree
     upon; what it misses is added with --add. Several objects, each with its own prompts, come from a file and
     share one field; --add puts further ones beside those of a segmentation.
     Which segmenters there are: sanerf doctor.
@@ -182,9 +182,10 @@ class Segment:
             things = find_everything(field, segmenter, segment_on=segment_on, progress=progress)
             print(f"{len(things)} things found")
             return {name: list(prompts) for name, prompts in things.items()}
-        found = find_by_text(field, load_detector(self.detector, self.device), self.text, progress=progress)
-        print(f"{self.text!r} in {found.view}: {','.join(f'{value:.0f}' for value in found.box)}")
-        return {self.object or self.name: [found]}
+        boxes = find_by_text(field, load_detector(self.detector, self.device), self.text, progress=progress)
+        for one in boxes:
+            print(f"{self.text!r} in {one.view}: {','.join(f'{value:.0f}' for value in one.box)}")
+        return {self.object or self.name: list(boxes)}
 
     def _beside(self, field: RadianceField, names: set[str]) -> MaskSet:
         """Masks of the objects that are there; where adding was stopped half-way, of those from before."""

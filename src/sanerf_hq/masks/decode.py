@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.masks.config import DecodeConfig
+from sanerf_hq.masks.fence import Fence
 from sanerf_hq.masks.labelled import Labelled
 from sanerf_hq.masks.mask_set import MaskSet
 from sanerf_hq.masks.pictures import Pictures
@@ -100,9 +101,10 @@ def begin_survey(
     if isinstance(pictures, MaskFolder):
         return Labelled(field, pictures, asked, polls, config)
     pictured, space = split_prompts(asked)
-    wave = Wavefront(field, pictures, polls, config, rivals)
-    for prompt in pictured:
-        marks = marks_of(field, prompt)
+    drawn = [marks_of(field, prompt) for prompt in pictured]
+    fences = [Fence.round(field, marks) for marks in drawn if marks.box is not None]
+    wave = Wavefront(field, pictures, polls, config, rivals, fences)
+    for marks in drawn:
         wave.add_cloud(lift(field, marks))
         wave.add_marks(marks)
     for prompt in space:

@@ -20,6 +20,7 @@ from sanerf_hq.geometry import Camera
 from sanerf_hq.masks.abreast import abreast
 from sanerf_hq.masks.candidates import Candidate, at, candidates_of
 from sanerf_hq.masks.config import DecodeConfig
+from sanerf_hq.masks.fence import Fence
 from sanerf_hq.masks.guess import Guess
 from sanerf_hq.masks.interior import interior, outposts
 from sanerf_hq.masks.mask_set import Point, Segment
@@ -67,6 +68,7 @@ class Wavefront:
         polls: Polls,
         config: DecodeConfig,
         rivals: Float[Tensor, "n_rivals 3"] | None = None,
+        fences: Sequence[Fence] = (),
     ) -> None:
         self._field, self._pictures, self._polls, self._config = field, pictures, polls, config
         self._home = field.at_home()
@@ -77,6 +79,7 @@ class Wavefront:
         self._xy: list[Tensor] = [torch.zeros(0, 2) for _ in self._cameras]
         self._labels: list[Tensor] = [torch.zeros(0, dtype=torch.int64) for _ in self._cameras]
         self._prompted: list[int] = []
+        self._fences = fences
         self._least: int | None = None
         self._blind: set[int] = set()
         self._boxed = False
@@ -336,9 +339,10 @@ class Wavefront:
         return free or [replace(one, answered=one.answered * RIVALLED) for one in masks]
 
     def _share_near(self, one: Candidate) -> float:
-        """Share of what a mask shows that is no farther off the clicks than some times their own spread.
+        """Share of what a mask shows that is beside no box of the user's, and not far off the clicks.
 
-        Several clicks are spread over an object: what is much larger is a wall or a table behind it.
+        That is, no farther than some times their own spread. Several clicks are spread over an object: what
+        is much larger is a wall or a table behind it.
         """
         shown = self._polls.points(one.number, one.mask)
         return float(self._near_clicks(shown).float().mean()) if len(shown) else 1.0
@@ -346,7 +350,10 @@ class Wavefront:
     def _near_clicks(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, "n"]:
         clicks = self._user.points[self._user.labels == 1]
         if self._boxed or len(clicks) < 2:
-            return torch.ones(len(points), dtype=torch.bool)
+            near = torch.ones(len(points), dtype=torch.bool)
+            for fence in self._fences:
+                near &= ~fence.beside(points)
+            return near
         reach = SPREADS * float(torch.cdist(clicks, clicks).max())
         return torch.cdist(points, clicks).amin(1) <= reach
 

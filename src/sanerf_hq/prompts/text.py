@@ -1,4 +1,4 @@
-"""Text: words to a box in one view, round the thing that most views take for what is meant.
+"""Text: words to boxes in a few views, round the thing that most views take for what is meant.
 
 A detector sees each photo alone: it errs in some, and where several things fit the words, it may like another
 one best in each. So every box is given a place in space, by the depth of what it shows, and boxes of one
@@ -25,6 +25,7 @@ STAGE = "text"
 VIEWS = 12
 LEAST_SCORE = 0.3
 MOST_BOXES = 5  # of a view, the likeliest
+MOST_PROMPTS = 3
 GRID = 7  # rays a side through the middle half of a box
 NEAR = 0.5  # of the larger one's size: things whose middles are nearer to each other are one
 
@@ -54,8 +55,8 @@ def find_by_text(
     text: str,
     n_views: int = VIEWS,
     progress: ProgressCallback = quiet,
-) -> BoxPrompt:
-    """A prompt for the one thing that fits the words best in most views.
+) -> list[BoxPrompt]:
+    """Prompts for the one thing that fits the words best in most views.
 
     Args:
         field: A field at home in its run.
@@ -65,14 +66,14 @@ def find_by_text(
         progress: Told of the progress; may raise Cancelled.
 
     Returns:
-        A box in the view where it fits best; boxes in several views were measured to do harm.
+        A box in each of the views where it fits best, at most :data:`MOST_PROMPTS`.
 
     Raises:
         InputError: The text is empty, or nothing in these views fits it.
         Cancelled: The callback asked for it.
 
     Example:
-        prompt = find_by_text(field, load_detector("grounding_dino"), "a gold cape")
+        prompts = find_by_text(field, load_detector("grounding_dino"), "a gold cape")
     """
     home = field.at_home()
     order = spread_order(home, [], list(range(len(home.views))), torch.tensor(field.world.center))[:n_views]
@@ -96,7 +97,7 @@ def find_by_text(
             f"{likeliest:.2f}, {LEAST_SCORE:g} is needed); use other words, or click on the object"
         )
     agreed = max((together(one, found) for one in found), key=lambda group: sum(each.score for each in group))
-    return BoxPrompt(agreed[0].view, agreed[0].box)
+    return [BoxPrompt(one.view, one.box) for one in agreed[:MOST_PROMPTS]]
 
 
 def placed(
