@@ -89,6 +89,21 @@ def test_parts_that_one_view_is_sure_of_lose_to_wholes_that_others_see(balls: Ba
         ]
 
 
+def test_large_pictures_are_kept_small(balls: BallField, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sanerf_hq.masks.pieces.LARGEST", SIZE[0] // 2)
+    shown = set()
+    for (prompt,) in find_everything(balls, Clicked()).values():  # coarse masks may part a ball
+        assert isinstance(prompt.view, str)
+        index = int(Path(prompt.view).stem)
+        seen = [number for number in (1, 2) if bool(truth(index, number).any())]
+        boxes = {n: zip(prompt.box, box_of(index, n), strict=True) for n in seen}
+        off = {n: max(abs(a - b) for a, b in pairs) for n, pairs in boxes.items()}
+        nearest = min(off, key=lambda n: off[n])
+        assert off[nearest] <= 2
+        shown.add(nearest)
+    assert shown == {1, 2}
+
+
 def test_clicks_are_saved_where_sure_masks_lie(balls: BallField):
     home = balls.at_home()
     segmenter = Clicked()

@@ -67,7 +67,8 @@ class Shared:
             own = (owner == row).nonzero()[:, 0]
             if not len(own):
                 continue
-            under = torch.stack([pieces[i].mask.flatten()[pixels] for i in own.tolist()])
+            y, x = pixels // home.cameras[number].width, pixels % home.cameras[number].width
+            under = torch.stack([pieces[i].holds(x, y) for i in own.tolist()])
             under &= where.isfinite().all(-1)
             lot = under.any(0).nonzero()[:, 0]
             key = Key(home.run.seed, STAGE, number)
@@ -76,14 +77,13 @@ class Shared:
             points[own] = members.sum(1)
             cameras = [home.cameras[other] for other in numbers]
             views = sightings(field, cameras, where[lot])
-            for column, camera in enumerate(cameras):
+            for column in range(len(cameras)):
                 visible = views.visible[column].float()
                 seen[own, column] = members @ visible
                 x, y = views.xy[column].nan_to_num(0).long().unbind(-1)
-                at = y.clamp(0, camera.height - 1) * camera.width + x.clamp(0, camera.width - 1)
                 theirs = (owner == column).nonzero()[:, 0]
                 if len(theirs):
-                    inside = torch.stack([pieces[j].mask.flatten()[at] for j in theirs.tolist()]).float()
+                    inside = torch.stack([pieces[j].holds(x, y) for j in theirs.tolist()]).float()
                     held[own[:, None], theirs[None]] = members @ (inside * visible).T
         return Shared(owner, points, seen, held)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from sanerf_hq.masks.candidates import stability
 from sanerf_hq.runs import Key
 from sanerf_hq.segmenters import DecoderPrompt, Embedding, Segmenter
 
+LARGEST = 640  # pixels along the longer side, at most, at which masks are kept
 ALONG = 14  # clicks along the picture's longer side
 LEAST_PREDICTED = 0.5
 LEAST_STABLE = 0.6
@@ -27,13 +28,20 @@ class Piece:
 
     Attributes:
         number: The view's number among the training views.
-        mask: Its pixels.
+        mask: Its pixels, of large pictures every so many along rows and columns.
+        step: How many.
         trust: Predicted IoU times stability.
     """
 
     number: int
-    mask: Bool[Tensor, "h w"]
+    mask: Bool[Tensor, "rows columns"]
+    step: int
     trust: float
+
+    def holds(self, x: Int64[Tensor, "n"], y: Int64[Tensor, "n"]) -> Bool[Tensor, "n"]:
+        """Whether pixels of the picture lie in it; those outside the picture do as the nearest in it."""
+        rows, columns = self.mask.shape
+        return self.mask[(y // self.step).clamp(0, rows - 1), (x // self.step).clamp(0, columns - 1)]
 
 
 def pieces_of(segmenter: Segmenter, embedding: Embedding, number: int, key: Key) -> list[Piece]:
@@ -49,20 +57,22 @@ def pieces_of(segmenter: Segmenter, embedding: Embedding, number: int, key: Key)
         key: Of the order.
     """
     height, width = embedding.height, embedding.width
-    step = max(height, width) / ALONG
+    apart = max(height, width) / ALONG
     y, x = torch.meshgrid(
-        torch.arange(step / 2, height, step), torch.arange(step / 2, width, step), indexing="ij"
+        torch.arange(apart / 2, height, apart), torch.arange(apart / 2, width, apart), indexing="ij"
     )
     clicks = torch.stack([x, y], -1).flatten(0, 1)
     clicks = clicks[torch.randperm(len(clicks), generator=key.generator())]
-    tried = torch.zeros(height, width, dtype=torch.int64)
+    step = -(-max(height, width) // LARGEST)
+    tried = torch.zeros(-(-height // step), -(-width // step), dtype=torch.int64)
     found: list[Piece] = []
     for click in clicks:
         column, row = click.long().tolist()
-        if int(tried[row, column]) >= ENOUGH:
+        if int(tried[row // step, column // step]) >= ENOUGH:
             continue
         (answer,) = segmenter.decode(embedding, [DecoderPrompt(click[None], torch.tensor([1]))])
-        for logits, predicted in zip(answer.mask_logits, answer.iou_predictions.tolist(), strict=True):
+        for whole, predicted in zip(answer.mask_logits, answer.iou_predictions.tolist(), strict=True):
+            logits = whole[::step, ::step]
             mask = logits > 0
             steady = stability(logits)
             if predicted < LEAST_PREDICTED or steady < LEAST_STABLE:
@@ -71,7 +81,7 @@ def pieces_of(segmenter: Segmenter, embedding: Embedding, number: int, key: Key)
                 continue
             if predicted >= SURE:
                 tried += mask
-            _add(found, Piece(number, mask, predicted * steady))
+            _add(found, Piece(number, mask, step, predicted * steady))
     return found
 
 
@@ -85,6 +95,6 @@ def _add(found: list[Piece], new: Piece) -> None:
     found.append(new)
 
 
-def iou(one: Bool[Tensor, "h w"], other: Bool[Tensor, "h w"]) -> float:
+def iou(one: Bool[Tensor, "rows columns"], other: Bool[Tensor, "rows columns"]) -> float:
     """Intersection over union of two masks of a picture."""
     return int((one & other).sum()) / max(1, int((one | other).sum()))
