@@ -239,6 +239,9 @@ def test_words_stand_alone_and_need_a_detector(
     assert "exclude each other" in refused(
         words(run, "no", "--text", "cape", "--view", "3", "--point", "1,1"), capsys
     )
+    assert "--detector looks for the words of --text" in refused(
+        words(run, "no", "--view", "3", "--point", "1,1", "--detector", "grounding_dino"), capsys
+    )
     assert "there is no detector" in refused(words(run, "no", "--text", "cape", "--detector", "yolo"), capsys)
     FakeHub(tmp_path / "hub").install(monkeypatch, offline=True)
     told = refused(words(run, "no", "--text", "cape"), capsys)

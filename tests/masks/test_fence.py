@@ -55,6 +55,17 @@ def test_what_it_does_not_show_may_be_the_object(balls: BallField):
     assert not bool(Fence.round(empty, marks_of(empty, BoxPrompt("3", box_of(3, 1)))).beside(air).any())
 
 
+def test_the_rays_of_a_large_picture_are_bounded(balls: BallField, monkeypatch: pytest.MonkeyPatch):
+    near = fence(balls, 3, 1)
+    assert near.step == 4 and near.depth.numel() == 192
+    monkeypatch.setattr("sanerf_hq.masks.fence.MOST_RAYS", 100)
+    far = fence(balls, 3, 1)
+    assert far.depth.numel() <= 120
+    wall = surface(3, 0)[::7]
+    assert bool((far.beside(wall) == near.beside(wall)).float().mean() > 0.8)
+    assert not bool(far.beside(surface(3, 1)).any())
+
+
 def ball_field_without_shell(balls: BallField) -> BallField:
     from dataclasses import replace
 

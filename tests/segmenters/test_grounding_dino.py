@@ -72,6 +72,11 @@ def test_words_are_read_as_the_model_was_trained_to():
         caption(" . ")
 
 
+def test_a_text_longer_than_the_model_reads_is_refused(detector: GroundingDino):
+    with pytest.raises(InputError, match="the text is too long"):
+        detector.detect(tiny_models.photo(60, 90), "gold " * 40)
+
+
 def test_what_is_no_detector_is_refused(folder: Path, sam_folder: Path, tmp_path: Path):
     for spec in ("", "sam", "grounding_dino:"):
         with pytest.raises(InputError, match="there is no detector"):

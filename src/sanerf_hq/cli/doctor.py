@@ -186,10 +186,11 @@ def _compact() -> Finding:
 def _weights(kind: Kind) -> Finding:
     from sanerf_hq.segmenters import WEIGHTS
     from sanerf_hq.segmenters.hub import cached_folder
+    from sanerf_hq.segmenters.weights import called
 
     of_kind = [weights for weights in WEIGHTS if weights.kind == kind]
     cached = [weights.size for weights in of_kind if cached_folder(weights.hub_id) is not None]
-    part = f"{'detector' if kind == 'grounding_dino' else 'segmenter'} {kind}"
+    part = called(kind)
     if cached:
         return Finding(part, "ok", f"weights in the cache: {', '.join(cached)}")
     first = of_kind[0]

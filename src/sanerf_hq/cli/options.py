@@ -27,8 +27,8 @@ DetectorWords = Annotated[
     str,
     tyro.conf.arg(
         metavar="D",
-        help=f"What finds the words of --text in photos: {', '.join(DETECTORS)}. It has to be downloaded "
-        "once: sanerf weights list.",
+        help=f"What finds the words of --text in photos: {', '.join(DETECTORS)}. If not given the first; "
+        "it has to be downloaded once: sanerf weights list.",
     ),
 ]
 SceneFormat = Literal["nerfstudio", "blender", "colmap", "mip360", "lerf", "llff"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sanerf_hq.masks import MaskSet
     from sanerf_hq.objects import ObjectField
     from sanerf_hq.prompts import Prompt
-    from sanerf_hq.radiance import RadianceField
+    from sanerf_hq.radiance import RadianceField, ViewSamples
     from sanerf_hq.runs import ProgressCallback, SegmentationFolder
     from sanerf_hq.segmenters import MaskFolder, Segmenter
 
@@ -59,7 +59,7 @@ class Segment:
     """Point beside the object; may be given several times."""
     text: Annotated[str | None, tyro.conf.arg(metavar="WORDS")] = None
     """What the object is, such as "a gold cape", in place of clicks and boxes; the thing that fits best."""
-    detector: DetectorWords = "grounding_dino"
+    detector: DetectorWords | None = None
     everything: bool = False
     """All things that views from all round agree upon, in place of prompts: thing 1, thing 2 and so on."""
     prompts: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None
@@ -88,7 +88,7 @@ class Segment:
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.masks import DECODE_PRESETS
         from sanerf_hq.objects import OBJECT_PRESETS, segment_objects
-        from sanerf_hq.radiance import load_radiance_field
+        from sanerf_hq.radiance import load_radiance_field, load_view_samples
         from sanerf_hq.runs import check_name, write_json
         from sanerf_hq.segmenters import load_segmenter
 
@@ -104,7 +104,8 @@ class Segment:
             decoding = replace(decoding, segment_on=self.segment_on)
         segmenter = load_segmenter(self.segmenter, field.at_home().scene, self.device)
         with ConsoleProgress() as progress:
-            wanted = asked or self._found(field, segmenter, decoding.segment_on, progress)
+            pool = load_view_samples(field, progress)
+            wanted = asked or self._found(field, segmenter, decoding.segment_on, pool, progress)
         beside = self._beside(field, set(wanted)) if self.add else None
         rivals = self._prompts_of(run.segmentation(name), () if beside is None else beside.names)
         record = self._record(run.segmentation(name), wanted, () if beside is None else beside.names)
@@ -122,7 +123,8 @@ class Segment:
                 decoding,
                 OBJECT_PRESETS[self.preset],
                 beside,
-                progress=progress,
+                pool,
+                progress,
                 before_training=make_room,
                 rivals=rivals,
             )
@@ -150,6 +152,8 @@ class Segment:
         placed = self.point or self.negative or self.box or self.point3d or self.negative3d
         if self.text is not None and (placed or self.prompts or self.everything):
             raise InputError("--text and other prompts exclude each other; give one of them")
+        if self.detector is not None and self.text is None:
+            raise InputError("--detector looks for the words of --text; give them, or leave it out")
         if self.everything and (placed or self.prompts or self.object):
             raise InputError("--everything and prompts exclude each other; give one of them")
         if self.prompts is not None and (placed or self.object):
@@ -167,6 +171,7 @@ class Segment:
         field: RadianceField,
         segmenter: Segmenter | MaskFolder,
         segment_on: Literal["photo", "render"],
+        pool: ViewSamples,
         progress: ProgressCallback,
     ) -> dict[str, list[Prompt]]:
         """Boxes round all things, or round what the words say, told to the user."""
@@ -179,10 +184,12 @@ class Segment:
                 raise InputError(
                     f"--everything needs a segmenter that answers clicks, not {self.segmenter}; name one"
                 )
-            things = find_everything(field, segmenter, segment_on=segment_on, progress=progress)
+            things = find_everything(field, segmenter, pool, segment_on=segment_on, progress=progress)
             print(f"{len(things)} things found")
             return {name: list(prompts) for name, prompts in things.items()}
-        boxes = find_by_text(field, load_detector(self.detector, self.device), self.text, progress=progress)
+        boxes = find_by_text(
+            field, load_detector(self.detector or "grounding_dino", self.device), self.text, progress=progress
+        )
         for one in boxes:
             print(f"{self.text!r} in {one.view}: {','.join(f'{value:.0f}' for value in one.box)}")
         return {self.object or self.name: list(boxes)}

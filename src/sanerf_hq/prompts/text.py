@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.geometry import Camera
 from sanerf_hq.prompts.prompt import BoxPrompt
 from sanerf_hq.radiance import RadianceField, spread_order
 from sanerf_hq.runs import Progress, ProgressCallback, quiet
@@ -119,7 +118,7 @@ def placed(
     if 2 * int(there.sum()) < len(there):
         return None
     z = depth[there].median()
-    unit = _unit(view.camera, z)
+    unit = z / view.camera.K[0, 0]  # of a pixel there
     inside = z + 0.5 * unit * sides.min()
     return view.camera.unproject((low + sides / 2)[None], inside[None])[0], float(unit * sides.max())
 
@@ -132,8 +131,3 @@ def together(one: Finding, found: list[Finding]) -> list[Finding]:
         if apart <= NEAR * max(one.size, other.size):
             same.setdefault(other.view, other)
     return list(same.values())
-
-
-def _unit(camera: Camera, z: Tensor) -> Tensor:
-    """Length of a pixel at a depth, in scene units."""
-    return z / camera.K[0, 0]

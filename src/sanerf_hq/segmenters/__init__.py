@@ -2,8 +2,8 @@
 
 from sanerf_hq.segmenters.detection import Detections as Detections
 from sanerf_hq.segmenters.detection import Detector as Detector
-from sanerf_hq.segmenters.detection import load_detector as load_detector
 from sanerf_hq.segmenters.grabcut import GrabCut as GrabCut
+from sanerf_hq.segmenters.load import load_detector as load_detector
 from sanerf_hq.segmenters.load import load_segmenter as load_segmenter
 from sanerf_hq.segmenters.masks import MaskFolder as MaskFolder
 from sanerf_hq.segmenters.protocol import DecoderPrompt as DecoderPrompt

@@ -37,6 +37,8 @@ class GroundingDino:
         height, width, _ = image.shape
         device = self.model.device
         words = self.tokenizer(caption(text), return_tensors="pt", return_token_type_ids=True)
+        if words["input_ids"].shape[1] > self.model.config.max_text_len:
+            raise InputError("the text is too long; say what the object is in a few words")
         pixels = self.pixel_values(image).to(device)
         answer = self.model(
             pixel_values=pixels,

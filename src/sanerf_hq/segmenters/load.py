@@ -1,4 +1,4 @@
-"""From ``--segmenter``'s words to what answers."""
+"""From ``--segmenter``'s and ``--detector``'s words to what answers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import torch
 
-from sanerf_hq.choices import SEGMENTERS
+from sanerf_hq.choices import DETECTORS, SEGMENTERS
 from sanerf_hq.errors import InputError
 from sanerf_hq.scene import Scene
 from sanerf_hq.segmenters.damaged import load_damaged
+from sanerf_hq.segmenters.detection import Detector
 from sanerf_hq.segmenters.grabcut import GrabCut
+from sanerf_hq.segmenters.grounding_dino import load_grounding_dino
 from sanerf_hq.segmenters.masks import MaskFolder, load_mask_folder, truth
 from sanerf_hq.segmenters.protocol import Segmenter
 from sanerf_hq.segmenters.sam import load_sam
@@ -57,6 +59,22 @@ def load_segmenter(spec: str, scene: Scene | None = None, device: str = "cpu") -
     if kind == "damaged" and where:
         return load_damaged(spec, _needed(scene, spec))
     raise InputError(f"there is no segmenter {spec!r}; choose one of {', '.join(SEGMENTERS)}")
+
+
+def load_detector(spec: str, device: str = "cpu") -> Detector:
+    """What answers to a spec, one of :data:`~sanerf_hq.choices.DETECTORS`.
+
+    Args:
+        spec: A kind and, after a colon, which weights.
+        device: Where it computes, in torch's words.
+
+    Raises:
+        InputError: No such detector, or its weights are missing or broken; the sentence says what to do.
+    """
+    kind, colon, where = spec.partition(":")
+    if kind != "grounding_dino" or (colon and not where):
+        raise InputError(f"there is no detector {spec!r}; choose one of {', '.join(DETECTORS)}")
+    return load_grounding_dino(where, _checked_device(device))
 
 
 def _needed(scene: Scene | None, spec: str) -> Scene:

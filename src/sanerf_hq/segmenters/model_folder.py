@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.segmenters.hub import CONFIG, fetched_folder, first_line, weight_files
-from sanerf_hq.segmenters.weights import KINDS, Kind, published
+from sanerf_hq.segmenters.weights import KINDS, Kind, called, published
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -74,9 +74,9 @@ def find_model_folder(kind: Kind, where: str) -> ModelFolder:
     if listed is None and Path(where).expanduser().is_dir():
         path = Path(where).expanduser()
     elif listed is not None or _HUB_ID.fullmatch(where):
-        path = fetched_folder(listed.hub_id if listed else where, _called(asked))
+        path = fetched_folder(listed.hub_id if listed else where, called(asked))
     else:
-        raise InputError(f"{_called(asked)}: {where} is no folder and no hub id; check the path")
+        raise InputError(f"{called(asked)}: {where} is no folder and no hub id; check the path")
     return ModelFolder(path, asked, _checked_side(path, kind, asked))
 
 
@@ -99,14 +99,14 @@ def load_model(folder: ModelFolder, model_class: type[Model], device: str) -> Mo
             )
     except Exception as error:  # whatever a broken file makes the library raise, the folder is at fault
         raise InputError(
-            f"{_called(folder.asked)}: {folder.path} cannot be loaded "
+            f"{called(folder.asked)}: {folder.path} cannot be loaded "
             f"({type(error).__name__}: {first_line(error)}); get a whole copy of it"
         ) from error
     model, report = loaded
     missing = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
     if missing:
         raise InputError(
-            f"{_called(folder.asked)}: the weights in {folder.path} lack {missing[0]} "
+            f"{called(folder.asked)}: the weights in {folder.path} lack {missing[0]} "
             f"({len(missing)} in all); get a whole copy of it"
         )
     return model.eval().requires_grad_(False).to(device)
@@ -130,7 +130,7 @@ def _quietly() -> Iterator[None]:
 
 def _checked_side(path: Path, kind: Kind, asked: str) -> int:
     """Refuse what is no such model; the side of its input."""
-    what = f"{_called(asked)}: {path}"
+    what = f"{called(asked)}: {path}"
     try:
         config: Any = json.loads((path / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -167,11 +167,6 @@ def _sides(config: dict[str, Any], kind: Kind) -> list[object]:
     except (TypeError, ValueError):
         sides.append(None)
     return sides
-
-
-def _called(asked: str) -> str:
-    """What the user called a model, with what it is."""
-    return f"{'detector' if asked.partition(':')[0] == 'grounding_dino' else 'segmenter'} {asked}"
 
 
 def _part(config: dict[str, Any], name: str) -> dict[str, Any]:

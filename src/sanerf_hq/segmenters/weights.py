@@ -9,6 +9,11 @@ Kind = Literal["sam", "sam_hq", "sam2", "grounding_dino"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
+def called(spec: str) -> str:
+    """``kind`` or ``kind:where`` with what it is: ``segmenter sam:base``."""
+    return f"{'detector' if spec.partition(':')[0] == 'grounding_dino' else 'segmenter'} {spec}"
+
+
 @dataclass(frozen=True)
 class Weights:
     """Published weights.
