@@ -66,8 +66,7 @@ def started(
     """The first state, the step, and the pixels of a scene's training."""
     pixels = load_training_pixels(scene, width)
     world = WorldTransform.from_cameras(list(pixels.cameras))
-    centers = world.to_field(torch.stack([camera.center for camera in pixels.cameras]))
-    state = new_state(config, Key(0, "radiance", 0), "cpu", centers)
+    state = new_state(config, Key(0, "radiance", 0), "cpu", pixels.cameras, world)
     return state, make_step(pixels, config, world, "cpu"), pixels
 
 

@@ -29,7 +29,7 @@ def red(tmp_path_factory: pytest.TempPathFactory) -> Target:
 @pytest.fixture
 def run(red: Target, monkeypatch: pytest.MonkeyPatch) -> str:
     """A run whose object is the exact one."""
-    monkeypatch.setattr(export_pictures, "open_target", lambda folder, name, device: red)
+    monkeypatch.setattr(export_pictures, "open_target", lambda folder, name, device, time=None: red)
     return str(red.radiance.at_home().run.folder)
 
 

@@ -19,7 +19,8 @@ LAYOUTS = {
     "1 feature": hash_grid_layout(3, 3, 1, 8, coarsest=4, finest=32),
     "4 features": hash_grid_layout(3, 3, 4, 8, coarsest=4, finest=32),
     "8 features": hash_grid_layout(3, 2, 8, 8, coarsest=4, finest=32),
-    "space and time": hash_grid_layout(4, 3, 2, 10, coarsest=3, finest=24),
+    "space and time": hash_grid_layout(4, 3, 2, 10, coarsest=3, finest=24, moments=7),
+    "hardly any time": hash_grid_layout(4, 2, 2, 12, coarsest=3, finest=9),
 }
 
 
@@ -32,7 +33,10 @@ def _points(layout: HashGridLayout) -> Tensor:
     """Points anywhere, at the cube's corners and centre, and on the cell borders of each level."""
     d = layout.n_dims
     corners = torch.tensor(list(itertools.product((0.0, 0.5, 1.0), repeat=d)))
-    borders = [torch.randint(0, r + 1, (20, d)) / r for r in layout.resolutions]
+    borders = [
+        torch.rand(20, d).mul(torch.tensor(c) + 1).floor() / torch.tensor(c).clamp_min(1)
+        for c in layout.cells
+    ]
     return torch.cat([torch.rand(300, d), corners, *borders])
 
 

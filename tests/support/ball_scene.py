@@ -53,8 +53,7 @@ def stepped(scene: Scene, config: RadianceConfig) -> TrainState:
     pixels = load_training_pixels(scene)
     cameras = list(pixels.cameras)
     world = WorldTransform.from_cameras(cameras)
-    centers = world.to_field(torch.stack([camera.center for camera in cameras]))
-    state = new_state(config, Key(0, "radiance", 0), "cpu", centers)
+    state = new_state(config, Key(0, "radiance", 0), "cpu", cameras, world)
     step = make_step(pixels, config, world, "cpu")
     for number in range(config.steps):
         state, _ = step(state, Key(0, "radiance", number))

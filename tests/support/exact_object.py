@@ -44,7 +44,7 @@ def label_of(unit_points: Tensor) -> Tensor:
 class BallNetwork(NetworkInRounds):
     """Dense within the balls and beyond the shell; features say whose a point is."""
 
-    def encode(self, unit_points: Tensor) -> Tensor:
+    def encode(self, unit_points: Tensor, times: Tensor | None = None) -> Tensor:
         return unit_points
 
     def geometry(self, encoding: Tensor) -> tuple[Tensor, Tensor]:

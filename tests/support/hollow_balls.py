@@ -28,7 +28,7 @@ WIDTH = 192
 class HollowNetwork(NetworkInRounds):
     """Densities of the balls and the shell, by distance."""
 
-    def encode(self, unit_points: Tensor) -> Tensor:
+    def encode(self, unit_points: Tensor, times: Tensor | None = None) -> Tensor:
         return torch.nn.functional.pad(unit_points, (0, self.layout.n_outputs - 3))
 
     def geometry(self, encoding: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from sanerf_hq.cli.options import Device, check_device
+from sanerf_hq.cli.opening import open_still
+from sanerf_hq.cli.options import Device, TimeWords, check_device
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Apply:
     """Name of the property that label adds."""
     frame: Annotated[Path | None, tyro.conf.arg(metavar="JSON")] = None
     """nerfstudio's dataparser_transforms.json, for files that it exported in its own frame."""
+    time: TimeWords = None
     device: Device = "cpu"
     """Where to compute."""
 
@@ -48,10 +50,9 @@ class Apply:
         from sanerf_hq.export.apply import apply_object
         from sanerf_hq.export.file_frame import read_file_frame
         from sanerf_hq.export.target import find_target
-        from sanerf_hq.radiance import load_radiance_field
 
         frame = None if self.frame is None else read_file_frame(self.frame)
-        target = find_target(load_radiance_field(self.folder, self.device), self.object)
+        target = find_target(open_still(self.folder, self.device, self.time), self.object)
         with ConsoleProgress() as progress:
             done = apply_object(
                 target, self.file, self.out, self.mode, self.threshold, frame, self.property, progress

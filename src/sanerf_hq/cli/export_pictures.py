@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from sanerf_hq.cli.options import Device, check_at_least, check_device
+from sanerf_hq.cli.opening import open_target
+from sanerf_hq.cli.options import Device, TimeWords, check_at_least, check_device
 from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
-    from sanerf_hq.export import Target
+    from sanerf_hq.export import MovingTarget, Target
     from sanerf_hq.geometry import Camera
     from sanerf_hq.runs import ProgressCallback
     from sanerf_hq.scene import View
@@ -96,6 +97,9 @@ class ExportVideo:
     """Degrees that a turntable's camera stands above the object; the median of the scene's if not given."""
     zoom: Annotated[float, tyro.conf.arg(metavar="X")] = 1.0
     """A turntable's object that much larger than filling the picture; below 1 shows more around it."""
+    time: TimeWords = None
+    """In a scene that moves: the time that it stands still at, from 0 to 1. If not given, all its time passes
+    in the video."""
     device: Device = "cpu"
     """Where to compute."""
 
@@ -109,7 +113,7 @@ class ExportVideo:
 
         encoding_for(self.out, self.mode)
         check_size(self.width, self.height)
-        target = open_target(self.folder, self.object, self.device)
+        target = open_target(self.folder, self.object, self.device, self.time)
         with ConsoleProgress() as progress:
             cameras = self._cameras(target, progress)
             export_video(target, cameras, self.out, self.mode, self.fps, progress)
@@ -130,10 +134,22 @@ class ExportVideo:
         if self.elevation is not None and not -90 <= self.elevation <= 90:
             raise InputError(f"--elevation is {self.elevation:g}; give degrees from -90 to 90")
 
-    def _cameras(self, target: Target, progress: ProgressCallback) -> Sequence[Camera]:
+    def _cameras(self, target: Target | MovingTarget, progress: ProgressCallback) -> Sequence[Camera]:
+        """One a frame; if the scene moves, its time passes evenly."""
+        from sanerf_hq.export import MovingTarget
+
+        if not isinstance(target, MovingTarget):
+            return self._path(target, progress)
+        middle = min(target.object.fields, key=lambda time: abs(time - 0.5))
+        cameras = self._path(target.at(middle), progress)
+        last = max(1, len(cameras) - 1)
+        return [replace(camera, time=number / last) for number, camera in enumerate(cameras)]
+
+    def _path(self, target: Target | None, progress: ProgressCallback) -> Sequence[Camera]:
         from sanerf_hq.export import find_placement, read_keyframes, through_keyframes, turntable
         from sanerf_hq.export.placement import up_of
 
+        assert target is not None
         home = target.radiance.at_home()
         size = self.width, self.height
         if self.keyframes is None:
@@ -186,19 +202,7 @@ class ExportDataset:
         return 0
 
 
-def open_target(folder: Path, name: str, device: Device) -> Target:
-    """The object of a run that a name means.
-
-    Raises:
-        InputError: There is no such run or object, or more than one object.
-    """
-    from sanerf_hq.export import find_target
-    from sanerf_hq.radiance import load_radiance_field
-
-    return find_target(load_radiance_field(folder, device), name)
-
-
-def chosen_views(target: Target, names: Sequence[str]) -> tuple[View, ...]:
+def chosen_views(target: Target | MovingTarget, names: Sequence[str]) -> tuple[View, ...]:
     """The views of those names; all of the scene where none is named.
 
     Raises:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from sanerf_hq.cli.options import Device, check_at_least, check_device
+from sanerf_hq.cli.opening import open_still
+from sanerf_hq.cli.options import Device, TimeWords, check_at_least, check_device
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class ExportMesh:
     """Most cells along the object's longest side, 16 to 512; two a pixel of the photos if that is fewer."""
     closed: bool = False
     """Close the mesh where no training photo shows it, such as below what stands on a table."""
+    time: TimeWords = None
     device: Device = "cpu"
     """Where to compute."""
 
@@ -40,11 +42,10 @@ class ExportMesh:
         from sanerf_hq.export.mesh import MeshConfig, export_mesh
         from sanerf_hq.export.mesh_files import check_mesh_path
         from sanerf_hq.export.target import find_target
-        from sanerf_hq.radiance import load_radiance_field
 
         check_mesh_path(self.out)
         config = MeshConfig(self.faces, self.resolution, self.closed)
-        target = find_target(load_radiance_field(self.folder, self.device), self.object)
+        target = find_target(open_still(self.folder, self.device, self.time), self.object)
         with ConsoleProgress() as progress:
             mesh = export_mesh(target, self.out, config, progress)
         size = " x ".join(f"{side:.3g}" for side in mesh.vertices.max(0) - mesh.vertices.min(0))
@@ -67,6 +68,7 @@ class ExportPoints:
     """File to write; one that is there is replaced."""
     count: Annotated[int, tyro.conf.arg(metavar="N")] = 100_000
     """Most points; fewer where the photos show the object small."""
+    time: TimeWords = None
     device: Device = "cpu"
     """Where to compute."""
 
@@ -77,9 +79,8 @@ class ExportPoints:
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.export.points import export_points
         from sanerf_hq.export.target import find_target
-        from sanerf_hq.radiance import load_radiance_field
 
-        target = find_target(load_radiance_field(self.folder, self.device), self.object)
+        target = find_target(open_still(self.folder, self.device, self.time), self.object)
         with ConsoleProgress() as progress:
             cloud = export_points(target, self.out, self.count, progress)
         print(f"points of {target.name}: {len(cloud.positions)}: {self.out}")

@@ -31,6 +31,10 @@ DetectorWords = Annotated[
         "it has to be downloaded once: sanerf weights list.",
     ),
 ]
+TimeWords = Annotated[
+    float | None,
+    tyro.conf.arg(metavar="T", help="In a scene that moves: when, from 0 to 1."),
+]
 SceneFormat = Literal["nerfstudio", "blender", "colmap", "mip360", "lerf", "llff"]
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from sanerf_hq.cli.options import Device, check_at_least, check_device
+from sanerf_hq.cli.opening import open_still
+from sanerf_hq.cli.options import Device, TimeWords, check_at_least, check_device
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Report:
     """Width of the turntables in pixels, an even number."""
     score: bool = True
     """Render all test views and score what the scene has truth of."""
+    time: TimeWords = None
     device: Device = "cpu"
     """Where to compute."""
 
@@ -41,10 +43,9 @@ class Report:
         check_device(self.device)
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.export import write_run_report
-        from sanerf_hq.radiance import load_radiance_field
 
         out = self.folder / "report.html" if self.out is None else self.out
-        field = load_radiance_field(self.folder, self.device)
+        field = open_still(self.folder, self.device, self.time)
         size = self.width, 2 * round(self.width * 3 / 8)
         with ConsoleProgress() as progress:
             n_objects = write_run_report(field, out, self.frames, size, self.score, progress)

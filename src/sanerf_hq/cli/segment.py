@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from sanerf_hq.cli.options import DetectorWords, Device, SegmenterWords, check_device
+from sanerf_hq.cli.overview import draw_preview
 from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
-    from sanerf_hq.masks import MaskSet
-    from sanerf_hq.objects import ObjectField
+    from sanerf_hq.masks import DecodeConfig, MaskSet
+    from sanerf_hq.objects import MovingObject, ObjectField
     from sanerf_hq.prompts import Prompt
     from sanerf_hq.radiance import RadianceField, ViewSamples
     from sanerf_hq.runs import ProgressCallback, SegmentationFolder
     from sanerf_hq.segmenters import MaskFolder, Segmenter
-
-PREVIEW_VIEWS = 6
-PREVIEW_WIDTH = 480
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,8 @@ class Segment:
     upon; what it misses is added with --add. Several objects, each with its own prompts, come from a file and
     share one field; --add puts further ones beside those of a segmentation.
     Which segmenters there are: sanerf doctor.
+    In a scene that moves, objects are followed from the time of their prompts to all others. Where one is
+    lost on the way, prompt it there as well.
 
     Example: sanerf segment runs/cape --name cape --view IMG_5881 --point 197,202 --point 417,317
     --negative 300,428
@@ -57,6 +57,9 @@ class Segment:
     """Point on the object's surface, in the scene's own coordinates; may be given several times."""
     negative3d: Annotated[tuple[str, ...], tyro.conf.arg(metavar="X,Y,Z"), tyro.conf.UseAppendAction] = ()
     """Point beside the object; may be given several times."""
+    time: Annotated[float | None, tyro.conf.arg(metavar="T")] = None
+    """In a scene that moves: when 3D points are meant, and when words or all things are looked for; from 0,
+    which it is if not given, to 1."""
     text: Annotated[str | None, tyro.conf.arg(metavar="WORDS")] = None
     """What the object is, such as "a gold cape", in place of clicks and boxes; the thing that fits best."""
     detector: DetectorWords | None = None
@@ -87,12 +90,14 @@ class Segment:
 
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.masks import DECODE_PRESETS
-        from sanerf_hq.objects import OBJECT_PRESETS, segment_objects
         from sanerf_hq.radiance import load_radiance_field, load_view_samples
         from sanerf_hq.runs import check_name, write_json
         from sanerf_hq.segmenters import load_segmenter
 
         field = load_radiance_field(self.folder, self.device)
+        still = field
+        if field.moments or self.time is not None:
+            still = load_radiance_field(self.folder, self.device, self.time or 0.0)
         run = field.at_home().run
         existing = run.segmentation_names()
         if self.add and self.name not in existing:
@@ -105,41 +110,76 @@ class Segment:
         segmenter = load_segmenter(self.segmenter, field.at_home().scene, self.device)
         with ConsoleProgress() as progress:
             pool = load_view_samples(field, progress)
-            wanted = asked or self._found(field, segmenter, decoding.segment_on, pool, progress)
-        beside = self._beside(field, set(wanted)) if self.add else None
-        rivals = self._prompts_of(run.segmentation(name), () if beside is None else beside.names)
-        record = self._record(run.segmentation(name), wanted, () if beside is None else beside.names)
-
-        def make_room() -> None:
-            if self.replace or self.add:
-                run.remove_segmentation(name)
-
+            seen = pool.of_moment(still.at_home()) if field.moments else pool
+            wanted = asked or self._found(still, segmenter, decoding.segment_on, seen, progress)
+        beside = self._beside(field, set(wanted)) if self.add else {}
+        before = tuple(dict.fromkeys(one for masks in beside.values() for one in masks.names))
+        record = self._record(run.segmentation(name), wanted, before)
         with ConsoleProgress() as progress:
-            made = segment_objects(
-                field,
-                segmenter,
-                wanted,
-                name,
-                decoding,
-                OBJECT_PRESETS[self.preset],
-                beside,
-                pool,
-                progress,
-                before_training=make_room,
-                rivals=rivals,
-            )
+            found, masks = self._cut(field, segmenter, wanted, decoding, beside, pool, progress)
         folder = run.segmentation(name)
         write_json(folder.prompts, record)
-        write_json(folder.identities, {"identities": list(made.masks.names)})
+        write_json(folder.identities, {"identities": list(found.names)})
         preview = folder.folder / "preview.jpg"
-        draw_preview(made.field, made.masks, preview)
+        draw_preview(found, masks, preview)
         n_views = len(field.at_home().views)
-        for number, one in enumerate(made.masks.names, 1):
-            found = sum(segment.identity == number for segment in made.masks.segments)
-            print(f"{one}: masks in {found} of {n_views} training views")
+        for one in found.names:
+            n_masks = sum(len(each.without(set(each.names) - {one}).segments) for each in masks)
+            print(f"{one}: masks in {n_masks} of {n_views} training views")
         print(f"segmentation: {folder.folder}")
         print(f"preview: {preview}")
         return 0
+
+    def _cut(
+        self,
+        field: RadianceField,
+        segmenter: Segmenter | MaskFolder,
+        wanted: dict[str, list[Prompt]],
+        decoding: DecodeConfig,
+        beside: dict[float, MaskSet],
+        pool: ViewSamples,
+        progress: ProgressCallback,
+    ) -> tuple[ObjectField | MovingObject, list[MaskSet]]:
+        """The objects, and the masks that they were made from: a set for each moment, if the scene moves."""
+        from sanerf_hq.objects import OBJECT_PRESETS, segment_moving, segment_objects
+
+        run = field.at_home().run
+        config = OBJECT_PRESETS[self.preset]
+
+        def make_room() -> None:
+            if self.replace or self.add:
+                run.remove_segmentation(self.name)
+
+        if field.moments:
+            moved = segment_moving(
+                field,
+                segmenter,
+                wanted,
+                self.name,
+                decoding,
+                config,
+                beside,
+                self.time or 0.0,
+                pool,
+                progress,
+                before_training=make_room,
+            )
+            return moved.object, list(moved.masks.values())
+        others = beside.get(0.0)
+        made = segment_objects(
+            field,
+            segmenter,
+            wanted,
+            self.name,
+            decoding,
+            config,
+            others,
+            pool,
+            progress,
+            before_training=make_room,
+            rivals=self._prompts_of(run.segmentation(self.name), () if others is None else others.names),
+        )
+        return made.field, [made.masks]
 
     def _asked(self) -> dict[str, list[Prompt]]:
         """Prompts by the names of their objects; none where things are still to be looked for.
@@ -194,14 +234,23 @@ class Segment:
             print(f"{self.text!r} in {one.view}: {','.join(f'{value:.0f}' for value in one.box)}")
         return {self.object or self.name: list(boxes)}
 
-    def _beside(self, field: RadianceField, names: set[str]) -> MaskSet:
-        """Masks of the objects that are there; where adding was stopped half-way, of those from before."""
-        from sanerf_hq.objects import load_segmentation_masks
+    def _beside(self, field: RadianceField, names: set[str]) -> dict[float, MaskSet]:
+        """Masks of the objects that are there; where adding was stopped half-way, of those from before.
+
+        By moment: 0 where the scene stands still.
+        """
+        from sanerf_hq.objects import load_moving_masks, load_segmentation_masks
 
         run = field.at_home().run
-        masks = load_segmentation_masks(field, self.name)
-        stage = run.stage(f"segmentations/{run.segmentation(self.name).name}")
-        return masks if stage is not None and stage.is_complete else masks.without(names)
+        there = (
+            load_moving_masks(field, self.name)
+            if field.moments
+            else {0.0: load_segmentation_masks(field, self.name)}
+        )
+        stage = run.stage(run.segmentation(self.name).stage)
+        if stage is not None and stage.is_complete:
+            return there
+        return {moment: masks.without(names) for moment, masks in there.items()}
 
     def _prompts_of(self, folder: SegmentationFolder, names: tuple[str, ...]) -> list[Prompt]:
         """What the objects that are there were prompted with."""
@@ -262,6 +311,7 @@ class Segment:
         return {
             "objects": [*objects, *write_prompts(wanted)],
             "text": self.text,
+            "time": self.time,
             "everything": self.everything,
             "segmenter": self.segmenter,
             "segment_on": self.segment_on,
@@ -285,29 +335,3 @@ def numbers(text: str, count: int, option: str) -> tuple[float, ...]:
         form = {2: "x,y", 3: "x,y,z", 4: "x0,y0,x1,y1"}[count]
         raise InputError(f"{option} {text!r} is not {count} numbers; write {form}")
     return values
-
-
-def draw_preview(field: ObjectField, masks: MaskSet, path: Path) -> None:
-    """A sheet of training views with the 3D masks drawn over the photos, each object in its colour."""
-    import io
-
-    from PIL import Image
-
-    from sanerf_hq.evaluate import contact_sheet
-    from sanerf_hq.evaluate.pictures import overlay_all
-    from sanerf_hq.runs import write_bytes
-    from sanerf_hq.scene import read_image
-
-    home = field.radiance.at_home()
-    names = [segment.view for segment in masks.segments if segment.mask.area]
-    step = max(1, len(names) // PREVIEW_VIEWS)
-    pictures = []
-    for name in names[::step][:PREVIEW_VIEWS]:
-        view = home.scene.view(name)
-        camera = home.sized(view)
-        camera = camera.resized(min(PREVIEW_WIDTH, camera.width))
-        photo = read_image(view, camera.width)
-        pictures.append(overlay_all(photo, field.render(camera).labels[: photo.shape[0]]))
-    content = io.BytesIO()
-    Image.fromarray(contact_sheet(pictures, 3).numpy()).save(content, "JPEG", quality=90)
-    write_bytes(path, content.getvalue())

@@ -60,6 +60,11 @@ class View:
         from sanerf_hq.viewer.workshop import Workshop
 
         field = load_radiance_field(self.folder, self.device)
+        if field.moments:
+            raise InputError(
+                f"the scene of {self.folder} moves, and the viewer shows none that do; use sanerf segment, "
+                "render and export"
+            )
         with ConsoleProgress() as progress:
             workshop = Workshop(field, self.preset, self.device, progress)
         workshop.pictures(self.segmenter)

@@ -25,10 +25,14 @@ from sanerf_hq.masks.interior import MARGIN_PIXELS, interior
 from sanerf_hq.masks.rle import RLE, encode
 from sanerf_hq.objects import (
     OBJECT_PRESETS,
+    MovingObject,
+    ObjectField,
     Preview,
-    Segmentation,
+    load_moving_masks,
+    load_moving_object,
     load_object_field,
     load_segmentation_masks,
+    segment_moving,
     segment_objects,
 )
 from sanerf_hq.prompts import (
@@ -141,8 +145,8 @@ def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> tuple
     home = field.at_home()
     names = home.run.segmentation_names()
     targets = [item for item in home.scene.objects if item.name in names]
-    candidates = [Candidate(item, load_object_field(field, item.name)) for item in targets]
-    used = {load_segmentation_masks(field, item.name).segmenter for item in targets}
+    candidates = [Candidate(item, _segmented(field, item.name)) for item in targets]
+    used = {one.segmenter for item in targets for one in _masks_of(field, item.name)}
     scores = score_views(field, candidates, progress)
     facts = home.run.stages()[RADIANCE_STAGE].facts
     scored = {item.pictures.name: item for item in scores.objects}
@@ -156,6 +160,16 @@ def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> tuple
     )
     pictures = tuple(item.pictures for item in scores.objects)
     return SceneBench(result, pictures, scores.pictures), ", ".join(sorted(used)) or "none"
+
+
+def _segmented(field: RadianceField, name: str) -> ObjectField | MovingObject:
+    return load_moving_object(field, name) if field.moments else load_object_field(field, name)
+
+
+def _masks_of(field: RadianceField, name: str) -> list[MaskSet]:
+    if field.moments:
+        return list(load_moving_masks(field, name).values())
+    return [load_segmentation_masks(field, name)]
 
 
 def prompt_of(target: SceneObject, clicks: int | None) -> PointPrompt | BoxPrompt | SpacePrompt:
@@ -219,22 +233,32 @@ def _segment(
 
     def show(first: Preview) -> None:
         nonlocal preview, shown
-        first.mask_in(pool, shown_in)
+        if field.moments:
+            first.render(home.cameras[shown_in])
+        else:
+            first.mask_in(pool, shown_in)
         preview, shown = first, time.monotonic() - started
 
-    made: Segmentation | None = None
+    found, masks = None, None
     config = OBJECT_PRESETS[protocol.preset]
+    asked = {target.name: prompt}
     try:
-        made = segment_objects(
-            field, segmenter, {target.name: prompt}, name, decoding, config, None, pool, progress, show
-        )
+        if field.moments:
+            moved = segment_moving(
+                field, segmenter, asked, name, decoding, config, None, 0.0, pool, progress, show
+            )
+            found, masks = moved.object, moved.masks.get(_prompted_at(field, prompt).moment or 0.0)
+        else:
+            made = segment_objects(
+                field, segmenter, asked, name, decoding, config, None, pool, progress, show
+            )
+            found, masks = made.field, made.masks
     except InputError as error:
         LOG.warning("%s: %s", target.name, error)
-    seconds = _Seconds(shown, None if made is None else time.monotonic() - started)
-    found = None if made is None else made.field
+    seconds = _Seconds(shown, None if found is None else time.monotonic() - started)
     if isinstance(segmenter, MaskFolder):
         return Candidate(target, found, preview=preview), seconds
-    alone, seen = masks_alone(field, segmenter, prompt, None if made is None else made.masks)
+    alone, seen = masks_alone(_prompted_at(field, prompt), segmenter, prompt, masks)
     return Candidate(target, found, alone, seen, preview=preview), seconds
 
 
@@ -244,7 +268,10 @@ def masks_alone(
     prompt: PointPrompt | BoxPrompt | SpacePrompt,
     masks: MaskSet | None,
 ) -> tuple[dict[str, RLE], frozenset[str]]:
-    """The segmenter's masks of the test photos, the same prompts projected; and where one is visible."""
+    """The segmenter's masks of the test photos, the same prompts projected; and where one is visible.
+
+    Where the scene moves, they are projected to photos of the prompt's own moment alone.
+    """
     home = field.at_home()
     cameras = [home.sized(view) for view in home.scene.test_views]
     boxed = isinstance(prompt, BoxPrompt)
@@ -255,6 +282,7 @@ def masks_alone(
     for view, camera, xy, visible in zip(
         home.scene.test_views, cameras, sighted.xy, sighted.visible, strict=True
     ):
+        visible = visible & field.is_at(camera.time)
         points, labels = xy[visible], cloud.labels[visible]
         mask = torch.zeros(camera.height, camera.width, dtype=torch.bool)
         if bool((labels == 1).any()):
@@ -264,6 +292,16 @@ def masks_alone(
             mask = segmenter.decode(embedding, [asked])[0].mask_logits[0] > 0
         alone[view.name] = encode(mask)
     return alone, frozenset(seen)
+
+
+def _prompted_at(field: RadianceField, prompt: PointPrompt | BoxPrompt | SpacePrompt) -> RadianceField:
+    """The field at the moment of a prompt, where the scene moves."""
+    if not field.moments:
+        return field
+    time: float | None = None
+    if not isinstance(prompt, SpacePrompt) and isinstance(prompt.view, str):
+        time = field.at_home().scene.view(prompt.view).camera.time
+    return field.at(0.0 if time is None else time)
 
 
 def _prompted_cloud(field: RadianceField, prompt: PointPrompt | SpacePrompt) -> Cloud:

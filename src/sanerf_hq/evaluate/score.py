@@ -15,7 +15,7 @@ from sanerf_hq.evaluate.pictures import ObjectPictures, RenderView, ScenePicture
 from sanerf_hq.geometry import Camera
 from sanerf_hq.masks import RLE
 from sanerf_hq.masks.rle import decode, encode
-from sanerf_hq.objects import ObjectField, Preview, fill_holes, object_view
+from sanerf_hq.objects import MovingObject, ObjectField, Preview, fill_holes, object_view
 from sanerf_hq.radiance import RadianceField, SurfaceSamples
 from sanerf_hq.runs import Progress, ProgressCallback, quiet
 from sanerf_hq.scene import SceneObject, has_truth, instance_mask, object_pixels, read_image, read_mask
@@ -40,7 +40,7 @@ class Candidate:
     """
 
     target: SceneObject
-    field: ObjectField | None
+    field: ObjectField | MovingObject | None
     alone: dict[str, RLE] | None = None
     seen: frozenset[str] = frozenset()
     channels: tuple[int, ...] | None = None
@@ -48,9 +48,15 @@ class Candidate:
 
     def mask(self, surfaces: SurfaceSamples, camera: Camera) -> Bool[Tensor, "h w"]:
         """Its pixels in a view of which the surface samples are known."""
-        if self.field is None:
+        if isinstance(self.field, MovingObject):
+            still = self.field.at(camera.time)
+            names = () if still is None else still.names
+            logits = torch.zeros(len(surfaces), 1) if still is None else still.logits_of(surfaces)
+            found = self.field.numbered(names, object_view(logits, camera).logits)
+        elif self.field is not None:
+            found = object_view(self.field.logits_of(surfaces), camera)
+        else:
             return torch.zeros(camera.height, camera.width, dtype=torch.bool)
-        found = object_view(self.field.logits_of(surfaces), camera)
         return found.mask if self.channels is None else torch.isin(found.labels, torch.tensor(self.channels))
 
 
@@ -102,7 +108,7 @@ class _Tally:
 def score_views(
     radiance: RadianceField, candidates: Sequence[Candidate] = (), progress: ProgressCallback = quiet
 ) -> Scores:
-    """Score a field, and objects in it, in the test views of its scene.
+    """Score a field, and objects in it, in the test views of its scene; at a moment, in those of the moment.
 
     Masks and colours are compared at the size that the field was trained at.
 
@@ -112,7 +118,7 @@ def score_views(
         progress: Told after each view; may raise Cancelled.
     """
     home = radiance.at_home()
-    views = home.scene.test_views
+    views = [view for view in home.scene.test_views if radiance.is_at(view.camera.time)]
     values: list[float] = []
     on_objects = PixelError()
     renders: dict[str, tuple[UInt8[Tensor, "h w 3"], float | None]] = {}
@@ -133,7 +139,7 @@ def score_views(
                     continue  # the object has test views of its own, and this is none of them
                 truth = instance_mask(view, candidate.target.id, home.width)
                 _count(tally, candidate, view.name, candidate.mask(surfaces, camera), truth)
-                if candidate.preview is not None:
+                if candidate.preview is not None and candidate.preview.radiance.is_at(camera.time):
                     won = candidate.preview.probabilities_of(surfaces).argmax(-1).view(truth.shape)
                     first = fill_holes(won.cpu()) > 0
                     tally.preview += Overlap(int((first & truth).sum()), int((first | truth).sum()))

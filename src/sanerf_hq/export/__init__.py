@@ -19,7 +19,9 @@ from sanerf_hq.export.points import export_points as export_points
 from sanerf_hq.export.removal import isolated as isolated
 from sanerf_hq.export.removal import without as without
 from sanerf_hq.export.report import write_run_report as write_run_report
+from sanerf_hq.export.target import MovingTarget as MovingTarget
 from sanerf_hq.export.target import Target as Target
+from sanerf_hq.export.target import find_moving_target as find_moving_target
 from sanerf_hq.export.target import find_target as find_target
 from sanerf_hq.export.video import encoding_for as encoding_for
 from sanerf_hq.export.video import export_video as export_video

@@ -90,7 +90,7 @@ def _seen(
     along = (points[:, None] + directions[:, None] * offsets[:, None]).reshape(-1, 3)
     contracted = contract(field.world.to_field(along)).to(field.device)
     unit = to_unit(contracted)
-    sigmas, geometry = field.network.geometry(field.network.encode(unit))
+    sigmas, geometry = field.network.geometry(field.encode(unit))
     reach = contracted.abs().amax(-1).clamp_min(1.0)
     thickness = (sigmas * (2 - reach).square() * field.world.scale * step).view(-1, count)
     before = thickness.cumsum(-1) - thickness

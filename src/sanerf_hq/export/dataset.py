@@ -22,9 +22,9 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.metrics import erode
 from sanerf_hq.export.aside import check_free, folder_aside
 from sanerf_hq.export.frames import straight, to_bytes
-from sanerf_hq.export.masks import file_of, object_mask, png, sized
+from sanerf_hq.export.masks import file_of, mask_in, png, sized
 from sanerf_hq.export.removal import isolated
-from sanerf_hq.export.target import Target
+from sanerf_hq.export.target import MovingTarget, Target, still
 from sanerf_hq.geometry import Camera, opengl_to_opencv
 from sanerf_hq.runs import Progress, ProgressCallback, quiet, write_bytes, write_json
 from sanerf_hq.scene import View, read_image
@@ -37,7 +37,7 @@ SOLID = 250  # of 255: opacity from which a pixel shows the object and nothing e
 
 
 def export_dataset(
-    target: Target,
+    target: Target | MovingTarget,
     out: Path,
     views: Sequence[View] | None = None,
     width: int | None = None,
@@ -63,7 +63,7 @@ def export_dataset(
     if not any(view.split == "train" for view in chosen):
         raise InputError("no training view is among the views to export; add one with --view")
     check_free(out)
-    alone = isolated(target)
+    alone = None if isinstance(target, MovingTarget) else isolated(target)
     done = 0
 
     def tell(_: Progress) -> None:
@@ -74,10 +74,13 @@ def export_dataset(
         for view in chosen:
             progress(Progress(STAGE, done, len(chosen)))
             camera = sized(view, width).camera
-            picture = to_bytes(straight(alone, camera, tell))
+            now = still(target, camera.time)
+            if now is None:
+                picture = torch.zeros(camera.height, camera.width, 4, dtype=torch.uint8)
+            else:
+                picture = to_bytes(straight(alone or isolated(now), camera, tell))
             if colours == "photo":
-                seen = object_mask(target, target.field.render(camera))
-                picture = with_photo(picture, read_image(view, width), seen)
+                picture = with_photo(picture, read_image(view, width), mask_in(target, camera))
             name = f"images/{file_of(view, scene)}.png"
             write_bytes(folder / name, png(picture.numpy()))
             frames.append({"file_path": name} | _frame(view, camera))

@@ -12,7 +12,7 @@ from torch import Tensor
 from sanerf_hq.evaluate.pictures import MASK_COLOUR, overlay
 from sanerf_hq.export.masks import object_mask
 from sanerf_hq.export.removal import isolated, without
-from sanerf_hq.export.target import Target
+from sanerf_hq.export.target import MovingTarget, Target
 from sanerf_hq.geometry import Camera
 from sanerf_hq.objects import object_view
 from sanerf_hq.radiance import RadianceField
@@ -22,6 +22,21 @@ from sanerf_hq.runs import ProgressCallback, quiet
 Mode = Literal["colour", "overlay", "alone", "removed"]
 Painter = Callable[[Camera], UInt8[Tensor, "h w channels"]]
 FAINT = 1 / 255  # opacity below which a pixel has no colour of its own
+
+
+def moving_painter(target: MovingTarget, mode: Mode, progress: ProgressCallback = quiet) -> Painter:
+    """What draws a frame of a scene that moves, at the camera's time; arguments as for :func:`painter`."""
+
+    def paint(camera: Camera) -> UInt8[Tensor, "h w channels"]:
+        now = target.at(camera.time)
+        if now is not None:
+            return painter(now, mode, progress)(camera)
+        if mode == "alone":
+            return torch.zeros(camera.height, camera.width, 4, dtype=torch.uint8)
+        assert camera.time is not None
+        return to_bytes(target.radiance.at(camera.time).render(camera, progress=progress).rgb)
+
+    return paint
 
 
 def painter(target: Target, mode: Mode, progress: ProgressCallback = quiet) -> Painter:

@@ -15,11 +15,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from sanerf_hq.export.aside import folder_aside
-from sanerf_hq.export.target import Target
+from sanerf_hq.export.target import MovingTarget, Target, still
+from sanerf_hq.geometry import Camera
 from sanerf_hq.masks.rle import encode
 from sanerf_hq.objects import ObjectView
 from sanerf_hq.runs import Progress, ProgressCallback, quiet, write_bytes, write_text
@@ -32,7 +33,7 @@ CATEGORY = 1
 
 
 def export_masks(
-    target: Target,
+    target: Target | MovingTarget,
     out: Path,
     form: MaskForm = "png",
     views: Sequence[View] | None = None,
@@ -61,13 +62,27 @@ def export_masks(
     with folder_aside(out) as folder:
         for done, view in enumerate(chosen):
             progress(Progress(STAGE, done, len(chosen)))
-            seen = target.field.render(sized(view, width).camera)
+            camera = sized(view, width).camera
             if form == "soft":
-                pixels = (target.share(seen) * SOFT_WHITE).round().numpy().astype(np.uint16)
+                pixels = (_share(target, camera) * SOFT_WHITE).round().numpy().astype(np.uint16)
             else:
-                pixels = object_mask(target, seen).numpy().astype(np.uint8) * 255
+                pixels = mask_in(target, camera).numpy().astype(np.uint8) * 255
             write_bytes(folder / f"{file_of(view, scene)}.png", png(pixels))
         progress(Progress(STAGE, len(chosen), len(chosen)))
+
+
+def mask_in(target: Target | MovingTarget, camera: Camera) -> Bool[Tensor, "h w"]:
+    """The object's pixels as seen by a camera, at its time; none where it was not found then."""
+    now = still(target, camera.time)
+    if now is None:
+        return torch.zeros(camera.height, camera.width, dtype=torch.bool)
+    return object_mask(now, now.field.render(camera))
+
+
+def _share(target: Target | MovingTarget, camera: Camera) -> Float[Tensor, "h w"]:
+    """The object's probability in each pixel of a camera, at its time."""
+    now = still(target, camera.time)
+    return torch.zeros(camera.height, camera.width) if now is None else now.share(now.field.render(camera))
 
 
 def object_mask(target: Target, seen: ObjectView) -> Bool[Tensor, "h w"]:
@@ -116,14 +131,18 @@ def compressed(counts: Sequence[int]) -> str:
 
 
 def _export_coco(
-    target: Target, out: Path, views: Sequence[View], width: int | None, progress: ProgressCallback
+    target: Target | MovingTarget,
+    out: Path,
+    views: Sequence[View],
+    width: int | None,
+    progress: ProgressCallback,
 ) -> None:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for done, view in enumerate(views):
         progress(Progress(STAGE, done, len(views)))
         camera = sized(view, width).camera
-        mask = object_mask(target, target.field.render(camera))
+        mask = mask_in(target, camera)
         images.append(
             {"id": done + 1, "file_name": view.name, "width": camera.width, "height": camera.height}
         )

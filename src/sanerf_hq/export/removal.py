@@ -57,9 +57,11 @@ class EditedNetwork(NetworkInRounds):
         self.target = target
         self.keep: Keep = keep
 
-    def encode(self, unit_points: Float[Tensor, "n_points 3"]) -> Float[Tensor, "n_points n_encoding"]:
+    def encode(
+        self, unit_points: Float[Tensor, "n 3"], times: Float[Tensor, "n"] | None = None
+    ) -> Float[Tensor, "n n_encoding"]:
         """The base's features, then the point."""
-        return torch.cat([self.base.encode(unit_points).float(), unit_points], -1)
+        return torch.cat([self.base.encode(unit_points, times).float(), unit_points], -1)
 
     def geometry(
         self, encoding: Float[Tensor, "n_points n_encoding"]

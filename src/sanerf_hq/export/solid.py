@@ -34,7 +34,7 @@ def densities(field: RadianceField, points: Float[Tensor, "n 3"]) -> Float[Tenso
     parts = [torch.zeros(0)]
     for part in points.split(POINTS_A_PART):
         contracted = contract(field.world.to_field(part.to(field.device)))
-        sigmas, _ = field.network.geometry(field.network.encode(to_unit(contracted)))
+        sigmas, _ = field.network.geometry(field.encode(to_unit(contracted)))
         reach = contracted.abs().amax(-1).clamp_min(1.0)
         parts.append((sigmas * (2 - reach).square() * field.world.scale).cpu())
     return torch.cat(parts)

@@ -9,7 +9,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.objects import ObjectField, ObjectView, load_object_field, load_segmentation_masks
+from sanerf_hq.objects import (
+    MovingObject,
+    ObjectField,
+    ObjectView,
+    load_moving_object,
+    load_object_field,
+    load_segmentation_masks,
+)
 from sanerf_hq.radiance import RadianceField
 
 
@@ -66,6 +73,63 @@ class Target:
         return probabilities.index_select(-1, channels).sum(-1).clamp(0, 1)
 
 
+@dataclass(frozen=True)
+class MovingTarget:
+    """The same in a scene that moves.
+
+    Attributes:
+        object: The segmentation that they are of.
+        identities: Names of those that are taken together.
+        name: What the user called them.
+        segmentation: Name of the segmentation in the field's run.
+    """
+
+    object: MovingObject
+    identities: tuple[str, ...]
+    name: str
+    segmentation: str
+
+    @property
+    def radiance(self) -> RadianceField:
+        """The field that the object is cut out of."""
+        return self.object.radiance
+
+    def at(self, time: float | None) -> Target | None:
+        """The object at the moment nearest to a time; None where it was not found.
+
+        Raises:
+            InputError: There is no time.
+        """
+        field = self.object.at(time)
+        names = () if field is None else field.names
+        channels = tuple(names.index(one) + 1 for one in self.identities if one in names)
+        if field is None or not channels:
+            return None
+        return Target(field, channels, self.name, self.segmentation)
+
+
+def still(target: Target | MovingTarget, time: float | None) -> Target | None:
+    """What is exported of a picture's time: the object as it always is, or as it is then, if it is found."""
+    return target.at(time) if isinstance(target, MovingTarget) else target
+
+
+def find_moving_target(radiance: RadianceField, name: str) -> MovingTarget:
+    """The object that a name stands for in a scene that moves; otherwise as :func:`find_target`."""
+    run = radiance.at_home().run
+    known = {one: load_moving_object(radiance, one) for one in run.segmentation_names()}
+    if name in known:
+        return MovingTarget(known[name], known[name].names, name, name)
+    segmentation, _, identity = name.rpartition("/")
+    holders = [one for one in known if identity in known[one].names and segmentation in (one, "")]
+    if len(holders) == 1:
+        return MovingTarget(known[holders[0]], (identity,), name, holders[0])
+    if holders:
+        choices = " or ".join(f"{owner}/{name}" for owner in holders)
+        raise InputError(f"{name!r} is an object of several segmentations of {run.folder}; say {choices}")
+    there = ", ".join(known) or "none; make one with sanerf segment"
+    raise InputError(f"{run.folder} has no object {name!r}; its segmentations: {there}")
+
+
 def find_target(radiance: RadianceField, name: str) -> Target:
     """The object that a name stands for.
 
@@ -105,5 +169,6 @@ def _holding(
     radiance: RadianceField, segmentations: list[str], identity: str
 ) -> list[tuple[str, ObjectField]]:
     """The segmentations that have an identity of that name."""
-    fields = [(name, load_object_field(radiance, name)) for name in segmentations]
+    folders = ((name, radiance.at_home().segmentation(name)) for name in segmentations)
+    fields = [(name, load_object_field(radiance, name)) for name, folder in folders if folder.field.exists()]
     return [(name, field) for name, field in fields if identity in field.names]

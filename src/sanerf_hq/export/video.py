@@ -22,8 +22,8 @@ from torch import Tensor
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.export.aside import file_aside
-from sanerf_hq.export.frames import Mode, painter
-from sanerf_hq.export.target import Target
+from sanerf_hq.export.frames import Mode, moving_painter, painter
+from sanerf_hq.export.target import MovingTarget, Target
 from sanerf_hq.geometry import Camera
 from sanerf_hq.runs import Progress, ProgressCallback, quiet
 
@@ -61,7 +61,7 @@ TRANSPARENT: dict[str, Encoding] = {".webm": VP9_ALPHA, ".mov": PRORES_ALPHA}
 
 
 def export_video(
-    target: Target,
+    target: Target | MovingTarget,
     cameras: Sequence[Camera],
     out: Path,
     mode: Mode = "colour",
@@ -72,7 +72,8 @@ def export_video(
 
     Args:
         target: The object.
-        cameras: One for each frame, all of one even size; see :mod:`sanerf_hq.export.camera_path`.
+        cameras: One for each frame, all of one even size; see :mod:`sanerf_hq.export.camera_path`. Each has
+            a time if the scene moves.
         out: The file; its suffix says which kind. One that is there is replaced.
         mode: What to show; ``alone`` is transparent where the object is not.
         fps: Frames a second.
@@ -90,7 +91,8 @@ def export_video(
     def tell(_: Progress) -> None:
         progress(Progress(STAGE, done, len(cameras)))
 
-    paint = painter(target, mode, tell)
+    moves = isinstance(target, MovingTarget)
+    paint = moving_painter(target, mode, tell) if moves else painter(target, mode, tell)
     with file_aside(out) as path, Writer(path, encoding, size, fps) as video:
         for camera in cameras:
             progress(Progress(STAGE, done, len(cameras)))

@@ -1,8 +1,9 @@
 """Multi-resolution hash grid (Müller et al. 2022): its layout and the differentiable op.
 
-Positions lie in [0, 1]^d. Level l is a grid of ``resolutions[l]`` cells a side whose corners own
-``n_features`` numbers each; a point's output is the d-linear interpolation of its cell's 2^d corners. Levels
-whose corners fit into the table are stored densely, the others share entries by a hash.
+Positions lie in [0, 1]^d, d = 3, or 4 where the last is time. Level l is a grid of ``resolutions[l]`` cells a
+side (and ``moments[l]`` along time) whose corners own ``n_features`` numbers each; a point's output is the
+d-linear interpolation of its cell's 2^d corners. Levels whose corners fit into the table are stored densely,
+the others share entries by a hash.
 :mod:`sanerf_hq.kernels.reference` is the specification.
 """
 
@@ -17,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sanerf_hq.kernels import runtime
-from sanerf_hq.kernels.hash_grid_kernels import hash_grid_kernels
+from sanerf_hq.kernels.hash_grid_kernels import cell_counts, hash_grid_kernels
 from sanerf_hq.kernels.threads import run_jobs, thread_count
 
 # Points that a CPU work item takes at one level: few enough to stay in a core's cache till the next level,
@@ -34,7 +35,8 @@ class HashGridLayout:
     Attributes:
         n_dims: 3, or 4 for space and time.
         n_features: Numbers an entry holds.
-        resolutions: Cells a side, a level each.
+        resolutions: Cells a side of space, a level each.
+        moments: Cells along time, a level each: 0 where a level knows no time.
         offsets: First table entry of each level, and the total as the last.
         dense: Whether a level's corners are stored one by one (else hashed).
     """
@@ -42,8 +44,15 @@ class HashGridLayout:
     n_dims: int
     n_features: int
     resolutions: tuple[int, ...]
+    moments: tuple[int, ...]
     offsets: tuple[int, ...]
     dense: tuple[bool, ...]
+
+    @property
+    def cells(self) -> tuple[tuple[int, ...], ...]:
+        """Cells along each axis, a level each."""
+        counts = zip(self.resolutions, self.moments, strict=True)
+        return tuple((side, side, side, along)[: self.n_dims] for side, along in counts)
 
     @property
     def n_levels(self) -> int:
@@ -59,10 +68,12 @@ class HashGridLayout:
 
 
 def hash_grid_layout(
-    n_dims: int, n_levels: int, n_features: int, log2_table: int, coarsest: int, finest: int
+    n_dims: int, n_levels: int, n_features: int, log2_table: int, coarsest: int, finest: int, moments: int = 1
 ) -> HashGridLayout:
     """Lay out a grid whose resolutions grow geometrically from ``coarsest`` to ``finest``.
 
+    Of four dimensions the last is time. Most of a scene stands still, and is learnt from photos of all times:
+    so there are ``n_levels`` that know no time, and then as many again with ``moments`` cells along it.
     Whether a level is dense is decided here, in Python's integers: in 32 bits (r + 1)³ overflows at r ≥ 1290.
     """
     if n_dims not in (3, 4) or not 1 <= n_features <= 16 or n_levels < 1 or not 1 <= log2_table <= 26:
@@ -70,22 +81,27 @@ def hash_grid_layout(
             f"no hash grid of {n_dims} dimensions, {n_levels} levels of {n_features} features "
             f"and 2^{log2_table} entries"
         )
+    if moments < 1:
+        raise ValueError(f"no time in {moments} cells")
     growth = math.exp(math.log(finest / coarsest) / max(n_levels - 1, 1))
     resolutions = tuple(round(coarsest * growth**level) for level in range(n_levels))
+    along = (0,) * n_levels
+    if n_dims == 4:
+        resolutions, along = resolutions * 2, along + (moments,) * n_levels
     table = 2**log2_table
-    sizes = [(resolution + 1) ** n_dims for resolution in resolutions]
+    sizes = [(side + 1) ** 3 * (cells + 1) for side, cells in zip(resolutions, along, strict=True)]
     dense = tuple(size <= table for size in sizes)
     offsets = [0]
     for size in sizes:
         offsets.append(offsets[-1] + min(size, table))
-    return HashGridLayout(n_dims, n_features, resolutions, tuple(offsets), dense)
+    return HashGridLayout(n_dims, n_features, resolutions, along, tuple(offsets), dense)
 
 
 @functools.cache
 def _level_arrays(layout: HashGridLayout, device: str) -> tuple[wp.array, wp.array, wp.array]:
     runtime.start()
     return (
-        wp.array(layout.resolutions, dtype=wp.int32, device=device),
+        wp.array(layout.cells, dtype=cell_counts(layout.n_dims), device=device),
         wp.array(layout.offsets[:-1], dtype=wp.int32, device=device),
         wp.array([int(flag) for flag in layout.dense], dtype=wp.int32, device=device),
     )

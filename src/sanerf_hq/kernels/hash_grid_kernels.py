@@ -13,7 +13,14 @@ import warp as wp
 
 from sanerf_hq.kernels import runtime
 
+MOMENTARY = wp.constant(1e-5)  # of a time cell: what lies no farther from a moment is at it
 HASH_PRIMES = wp.types.vector(length=4, dtype=wp.uint32)(1, 2654435761, 805459861, 3674653429)
+
+
+@functools.cache
+def cell_counts(n_dims: int) -> Any:
+    """The type of a level's cells along each axis."""
+    return wp.types.vector(length=n_dims, dtype=wp.int32)
 
 
 @dataclass(frozen=True)
@@ -57,33 +64,50 @@ def hash_grid_functions(n_dims: int, n_features: int) -> HashGridFunctions:
     coord = wp.types.vector(length=n_dims, dtype=wp.float32)
     vec = wp.types.vector(length=n_features, dtype=wp.float32)
     key = wp.types.vector(length=n_dims, dtype=wp.uint32)
+    cells = cell_counts(n_dims)
     corners = wp.constant(2**n_dims)
+    nearer = wp.constant(2 ** min(n_dims, 3))  # corners at the earlier moment, which come first
     dims = wp.constant(n_dims)
     features = wp.constant(n_features)
     entry_bytes = wp.constant(4 * n_features)
 
     @typing.no_type_check
     @wp.func
-    def strides(resolution: int, dense: bool):
+    def strides(resolution: cells, dense: bool):
         # What one step along each axis adds to (dense) or is multiplied by in (hashed) a corner's key.
         result = key()
-        side = wp.uint32(resolution + 1)
         step = wp.uint32(1)
         for d in range(dims):
             if dense:
                 result[d] = step
-                step = step * side
+                step = step * wp.uint32(resolution[d] + 1)
             else:
                 result[d] = wp.static(HASH_PRIMES)[d]
         return result
 
     @typing.no_type_check
     @wp.func
-    def cell_of(x: coord, resolution: int):
+    def cell_of(x: coord, resolution: cells):
+        # Along an axis without cells it is 0.
         base = coord()
         for d in range(dims):
-            base[d] = wp.min(wp.max(wp.floor(x[d] * float(resolution)), 0.0), float(resolution - 1))
+            base[d] = wp.max(wp.min(wp.floor(x[d] * float(resolution[d])), float(resolution[d] - 1)), 0.0)
         return base
+
+    @typing.no_type_check
+    @wp.func
+    def place_in(x: coord, resolution: cells, base: coord):
+        frac = coord()
+        for d in range(dims):
+            frac[d] = x[d] * float(resolution[d]) - base[d]
+        return frac
+
+    @typing.no_type_check
+    @wp.func
+    def between(frac: coord):
+        # Whether corners at the later moment weigh anything. On a level without moments there are none, and
+        # a thread must not even add 0 to what another one owns.
+        return dims == 4 and wp.abs(frac[dims - 1]) > MOMENTARY
 
     @typing.no_type_check
     @wp.func
@@ -119,18 +143,24 @@ def hash_grid_functions(n_dims: int, n_features: int) -> HashGridFunctions:
     @typing.no_type_check
     @wp.func
     def gather(
-        p: coord, entries: wp.array(dtype=vec), resolution: int, stride: key, dense: bool, mask: wp.uint32
+        p: coord, entries: wp.array(dtype=vec), resolution: cells, stride: key, dense: bool, mask: wp.uint32
     ):
         base = cell_of(p, resolution)
-        frac = p * float(resolution) - base
+        frac = place_in(p, resolution, base)
         low = keys_of(base, stride)
         high = low + stride
         total = vec()
-        for c in range(corners):
+        for c in range(nearer):
             weight = weight_of(c, frac)
             value = entries[entry(c, low, high, dense, mask)]
             for f in range(features):
                 total[f] = total[f] + weight * value[f]
+        if between(frac):
+            for c in range(nearer, corners):
+                weight = weight_of(c, frac)
+                value = entries[entry(c, low, high, dense, mask)]
+                for f in range(features):
+                    total[f] = total[f] + weight * value[f]
         return total
 
     @typing.no_type_check
@@ -139,17 +169,20 @@ def hash_grid_functions(n_dims: int, n_features: int) -> HashGridFunctions:
         p: coord,
         g: vec,
         entries: wp.array(dtype=vec),
-        resolution: int,
+        resolution: cells,
         stride: key,
         dense: bool,
         mask: wp.uint32,
     ):
         base = cell_of(p, resolution)
-        frac = p * float(resolution) - base
+        frac = place_in(p, resolution, base)
         low = keys_of(base, stride)
         high = low + stride
-        for c in range(corners):
+        for c in range(nearer):
             wp.atomic_add(entries, entry(c, low, high, dense, mask), weight_of(c, frac) * g)
+        if between(frac):
+            for c in range(nearer, corners):
+                wp.atomic_add(entries, entry(c, low, high, dense, mask), weight_of(c, frac) * g)
 
     @typing.no_type_check
     @wp.func
@@ -157,31 +190,34 @@ def hash_grid_functions(n_dims: int, n_features: int) -> HashGridFunctions:
         p: coord,
         g: vec,
         entries: wp.array(dtype=vec),
-        resolution: int,
+        resolution: cells,
         stride: key,
         dense: bool,
         mask: wp.uint32,
     ):
         base = cell_of(p, resolution)
-        frac = p * float(resolution) - base
+        frac = place_in(p, resolution, base)
         low = keys_of(base, stride)
         high = low + stride
         total = coord()
         for c in range(corners):
-            value = wp.dot(g, entries[entry(c, low, high, dense, mask)])
-            for d in range(dims):
-                weight = float(1.0)
-                for e in range(dims):
-                    if e != d:
-                        if (c >> e) & 1:
-                            weight = weight * frac[e]
-                        else:
-                            weight = weight * (1.0 - frac[e])
-                if (c >> d) & 1:
-                    total[d] = total[d] + weight * value
-                else:
-                    total[d] = total[d] - weight * value
-        return float(resolution) * total
+            if c < nearer or resolution[dims - 1] > 0:
+                value = wp.dot(g, entries[entry(c, low, high, dense, mask)])
+                for d in range(dims):
+                    weight = float(1.0)
+                    for e in range(dims):
+                        if e != d:
+                            if (c >> e) & 1:
+                                weight = weight * frac[e]
+                            else:
+                                weight = weight * (1.0 - frac[e])
+                    if (c >> d) & 1:
+                        total[d] = total[d] + weight * value
+                    else:
+                        total[d] = total[d] - weight * value
+        for d in range(dims):
+            total[d] = total[d] * float(resolution[d])
+        return total
 
     # Known to be contiguous, an array is read without a multiplication by its stride.
 
@@ -202,6 +238,7 @@ def hash_grid_kernels(n_dims: int, n_features: int) -> HashGridKernels:
     gather, scatter, slopes = functions.gather, functions.scatter, functions.slopes
     coord = wp.types.vector(length=n_dims, dtype=wp.float32)
     vec = wp.types.vector(length=n_features, dtype=wp.float32)
+    cells = cell_counts(n_dims)
 
     @typing.no_type_check
     @wp.func
@@ -221,7 +258,7 @@ def hash_grid_kernels(n_dims: int, n_features: int) -> HashGridKernels:
         block: int,
         x: wp.array(dtype=coord),
         table: wp.array(dtype=vec),
-        resolutions: wp.array(dtype=wp.int32),
+        resolutions: wp.array(dtype=cells),
         offsets: wp.array(dtype=wp.int32),
         dense: wp.array(dtype=wp.int32),
         mask: wp.uint32,
@@ -259,7 +296,7 @@ def hash_grid_kernels(n_dims: int, n_features: int) -> HashGridKernels:
         level_stride: int,
         x: wp.array(dtype=coord),
         grad_out: wp.array2d(dtype=vec),
-        resolutions: wp.array(dtype=wp.int32),
+        resolutions: wp.array(dtype=cells),
         offsets: wp.array(dtype=wp.int32),
         dense: wp.array(dtype=wp.int32),
         mask: wp.uint32,
@@ -294,7 +331,7 @@ def hash_grid_kernels(n_dims: int, n_features: int) -> HashGridKernels:
         x: wp.array(dtype=coord),
         grad_out: wp.array2d(dtype=vec),
         table: wp.array(dtype=vec),
-        resolutions: wp.array(dtype=wp.int32),
+        resolutions: wp.array(dtype=cells),
         offsets: wp.array(dtype=wp.int32),
         dense: wp.array(dtype=wp.int32),
         mask: wp.uint32,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sanerf_hq.kernels import runtime
 from sanerf_hq.kernels.hash_grid import HashGridLayout, grid_constants
-from sanerf_hq.kernels.hash_grid_kernels import hash_grid_functions
+from sanerf_hq.kernels.hash_grid_kernels import cell_counts, hash_grid_functions
 
 LANES = 16  # rays that a CPU work item follows side by side: one vector of the network's numbers
 GRAIN = 4  # work items worth a thread
@@ -35,6 +35,7 @@ def _kernel(lanes: int, n_dims: int, n_features: int, n_levels: int) -> Any:
     row = wp.types.vector(length=lanes, dtype=wp.float32)
     int_row = wp.types.vector(length=lanes, dtype=wp.int32)
     feature_rows = wp.types.matrix(shape=(n_features * n_levels, lanes), dtype=wp.float32)
+    cells = cell_counts(n_dims)
     n_lanes = wp.constant(lanes)
     n_encoded = wp.constant(n_features * n_levels)
     features = wp.constant(n_features)
@@ -48,7 +49,7 @@ def _kernel(lanes: int, n_dims: int, n_features: int, n_levels: int) -> Any:
         deltas: wp.array(dtype=wp.float32),
         packed_info: wp.array2d(dtype=wp.int32),
         table: wp.array(dtype=vec),
-        resolutions: wp.array(dtype=wp.int32),
+        resolutions: wp.array(dtype=cells),
         offsets: wp.array(dtype=wp.int32),
         dense: wp.array(dtype=wp.int32),
         mask: wp.uint32,

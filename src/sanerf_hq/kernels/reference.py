@@ -24,14 +24,15 @@ def hash_grid(
     outputs = []
     bits = torch.arange(2**layout.n_dims, device=x.device)
     steps = (bits[:, None] >> torch.arange(layout.n_dims, device=x.device)) & 1  # corners, dims
-    for level, resolution in enumerate(layout.resolutions):
+    for level, cells in enumerate(layout.cells):
         begin, end = layout.offsets[level : level + 2]
-        base = (x.detach() * resolution).floor().clamp(0, resolution - 1)
-        frac = x * resolution - base
-        corner = base.long()[:, None] + steps  # points, corners, dims
+        counts = torch.tensor(cells, device=x.device)
+        base = torch.minimum((x.detach() * counts).floor(), counts - 1.0).clamp_min(0)
+        frac = x * counts - base
+        corner = base.long()[:, None] + torch.minimum(steps, counts)  # points, corners, dims
         if layout.dense[level]:
-            strides = torch.tensor([(resolution + 1) ** d for d in range(layout.n_dims)], device=x.device)
-            index = (corner * strides).sum(-1)
+            sides = torch.tensor([1, *(count + 1 for count in cells[:-1])], device=x.device)
+            index = (corner * sides.cumprod(0)).sum(-1)
         else:
             index = corner[..., 0] * HASH_PRIMES[0]
             for d in range(1, layout.n_dims):

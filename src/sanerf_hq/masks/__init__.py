@@ -8,6 +8,10 @@ from sanerf_hq.masks.decode import decode_masks as decode_masks
 from sanerf_hq.masks.decode import mask_set as mask_set
 from sanerf_hq.masks.decode import shown_to as shown_to
 from sanerf_hq.masks.everything import find_everything as find_everything
+from sanerf_hq.masks.follow import Shift as Shift
+from sanerf_hq.masks.follow import Surface as Surface
+from sanerf_hq.masks.follow import find_shift as find_shift
+from sanerf_hq.masks.follow import shifted_in as shifted_in
 from sanerf_hq.masks.mask_set import MaskSet as MaskSet
 from sanerf_hq.masks.mask_set import Segment as Segment
 from sanerf_hq.masks.mask_set import load_masks as load_masks

@@ -16,6 +16,7 @@ from sanerf_hq.masks.candidates import Candidate
 from sanerf_hq.masks.config import DecodeConfig
 from sanerf_hq.masks.consensus import Verdict, settle
 from sanerf_hq.masks.creases import crust_round
+from sanerf_hq.masks.follow import Surface
 from sanerf_hq.masks.guess import OBJECT, Guess, guess_from, shares_in
 from sanerf_hq.masks.mask_set import Point, Segment
 from sanerf_hq.masks.rle import encode
@@ -105,6 +106,10 @@ class Polls:
         shown = self._pool.points[self._pool.of_view(number)].cpu()
         shown = shown[mask.flatten()[self.booth(number).pixels]]
         return shown[shown.isfinite().all(-1)]
+
+    def surface(self) -> Surface:
+        """All that the pool's pixels show, ray by ray; points are NaN where there is nothing."""
+        return Surface(self._pool.points.cpu(), self._colours)
 
     def settle(self, candidates: list[Candidate], anchored: set[int], config: DecodeConfig) -> Settled:
         """Weigh masks together.

@@ -100,7 +100,7 @@ class ObjectField:
     def _probability(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n n_logits"]:
         field = self.radiance
         unit = to_unit(contract(field.world.to_field(points.float()))).to(field.device)
-        _, geometry = field.network.geometry(field.network.encode(unit))
+        _, geometry = field.network.geometry(field.encode(unit))
         inside = self.region.inside(unit)
         probability = torch.zeros(len(unit), len(self.names) + 1, device=unit.device)
         probability[:, 0] = 1

@@ -181,8 +181,8 @@ def train_object_field(
     if masks.are_exact:
         config = replace(config, steps=config.steps_where_exact)
     run = field.at_home().run
-    folder = run.segmentation(name or masks.names[0])
-    stage = f"segmentations/{folder.name}"
+    folder = field.at_home().segmentation(name or masks.names[0])
+    stage = folder.stage
     settings = {
         **asdict(config),
         "masks": masks.digest,
@@ -244,13 +244,17 @@ def load_object_field(field: RadianceField, name: str) -> ObjectField:
         InputError: There is none of that name, or it is damaged.
     """
     run = field.at_home().run
-    folder = run.segmentation(name)
+    folder = field.at_home().segmentation(name)
     if not folder.field.exists():
         known = ", ".join(run.segmentation_names()) or "none"
+        if field.moment is not None and name in run.segmentation_names():
+            raise InputError(
+                f"nothing of {name!r} was found at time {field.moment:.3g}; ask for another time"
+            )
         raise InputError(f"{run.folder} has no segmentation {name!r}; it has: {known}")
     return load_object_field_file(field, folder.field)
 
 
 def load_segmentation_masks(field: RadianceField, name: str) -> MaskSet:
     """The masks that a named segmentation was made from."""
-    return load_masks(field.at_home().run.segmentation(name).masks)
+    return load_masks(field.at_home().segmentation(name).masks)

@@ -6,6 +6,7 @@ from sanerf_hq.radiance.config import RadianceConfig as RadianceConfig
 from sanerf_hq.radiance.field import RadianceField as RadianceField
 from sanerf_hq.radiance.field import RenderedView as RenderedView
 from sanerf_hq.radiance.home import Home as Home
+from sanerf_hq.radiance.moments import nearest_moment as nearest_moment
 from sanerf_hq.radiance.surfaces import SurfaceSamples as SurfaceSamples
 from sanerf_hq.radiance.train import load_radiance_field as load_radiance_field
 from sanerf_hq.radiance.train import train_radiance_field as train_radiance_field

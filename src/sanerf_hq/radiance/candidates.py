@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sanerf_hq.geometry import Rays
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.render import PackedSamples
 
@@ -43,7 +44,8 @@ class CandidateDensities:
 
 
 @torch.no_grad()
-def look_at(network: RadianceNetwork, candidates: PackedSamples) -> CandidateDensities:
-    """Densities of candidates, by the network."""
+def look_at(network: RadianceNetwork, candidates: PackedSamples, rays: Rays) -> CandidateDensities:
+    """Densities of the candidates of rays, by the network."""
     places = candidates.unit_points, candidates.deltas, candidates.packed_info
-    return CandidateDensities(*network.lit_densities(*places, HIDDEN_THICKNESS))
+    found = network.lit_densities(*places, HIDDEN_THICKNESS, candidates.times(rays))
+    return CandidateDensities(*found)

@@ -1,7 +1,8 @@
 """Detail: pixels in plain parts of photos are drawn less often in training than others.
 
 A photo is mostly wall, table and sky, which few rays teach; what is left to learn late in training is where
-photos have edges and patterns. There a pixel is drawn with full chance, elsewhere with less.
+photos have edges and patterns. There a pixel is drawn with full chance, elsewhere with less; and where things
+move before a camera that stays in its place, all others are drawn with still less.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from sanerf_hq.radiance.changes import changed_pixels
+from sanerf_hq.radiance.moments import moments_of
 from sanerf_hq.scene import TrainingPixels
 
 WINDOW = 5  # pixels across, in which contrast is measured
 USUAL = 0.8  # quantile of all contrasts from which on a pixel has full chance
 LEAST = 1.0  # of 255, the contrast below which nothing has full chance, be photos as plain as they may
 ASKED = 1 << 20  # pixels at most of which the quantile is taken
+STILL = 0.1  # of its chance, that a pixel has where nothing moves, in a scene that moves
 SPARE = 3  # pixels drawn for each that is kept
 
 
@@ -34,7 +38,11 @@ def chances(pixels: TrainingPixels, plain: float) -> UInt8[Tensor, "n_pixels"]:
         contrasts.append(_blurred(squared).sqrt().flatten())
     contrast = torch.cat(contrasts)
     full = contrast[:: -(-len(contrast) // ASKED)].quantile(USUAL).clamp_min(LEAST)
-    return (255 * (plain + (1 - plain) * (contrast / full).clamp(max=1.0))).round().byte()
+    chance = plain + (1 - plain) * (contrast / full).clamp(max=1.0)
+    changed = changed_pixels(pixels) if moments_of(pixels.cameras) else None
+    if changed is not None and bool(changed.any()):
+        chance = torch.where(changed, 1.0, STILL * chance)
+    return (255 * chance).round().byte()
 
 
 def _blurred(picture: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from sanerf_hq.radiance.clearance import Clearance
 from sanerf_hq.radiance.config import GridConfig, RadianceConfig
 from sanerf_hq.radiance.gaps import fill_gaps
 from sanerf_hq.radiance.home import Home
+from sanerf_hq.radiance.moments import nearest_moment
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
 from sanerf_hq.radiance.render import shade
@@ -36,7 +37,7 @@ from sanerf_hq.runs import (
 RAYS_A_CHUNK = 8192
 OPAQUE = 0.5
 FINER = 0.5  # of the spacing that was trained with: to look at candidates is cheap, and edges gain
-FORMAT = "3"
+FORMAT = "4"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class RadianceField:
         clearance: Where space is known to be empty.
         closed: Whether every ray ends in the scene: its photos have no transparency.
         home: The run and scene it belongs to; None for a field that was read from a file alone.
+        moments: Times in [0, 1] that it was trained on, ascending; () if the scene stands still.
+        moment: The time of all rays that have none of their own, in a scene that moves.
     """
 
     network: RadianceNetwork
@@ -77,6 +80,32 @@ class RadianceField:
     clearance: Clearance
     closed: bool
     home: Home | None = None
+    moments: tuple[float, ...] = ()
+    moment: float | None = None
+
+    def at(self, time: float) -> RadianceField:
+        """The same scene standing still at the trained moment nearest to ``time``, with that moment's views.
+
+        Raises:
+            InputError: The scene does not move.
+        """
+        if not self.moments:
+            raise InputError("this scene stands still; leave out the time")
+        moment = nearest_moment(self.moments, time)
+        home = None if self.home is None else self.home.at(moment)
+        return replace(self, home=home, moment=moment)
+
+    def is_at(self, time: float | None) -> bool:
+        """Whether what it shows is so at a time; always where the scene stands still or is left moving."""
+        return self.moment is None or time is None or nearest_moment(self.moments, time) == self.moment
+
+    def encode(self, unit_points: Float[Tensor, "n 3"]) -> Float[Tensor, "n n_encoding"]:
+        """The hash grid's features of contracted points in [0, 1]³, at its moment if the scene moves.
+
+        Raises:
+            InputError: The scene moves, and the field is at no moment.
+        """
+        return self.network.encode(unit_points, self._moments_of(len(unit_points)))
 
     def at_home(self) -> Home:
         """The run and scene it belongs to.
@@ -166,11 +195,21 @@ class RadianceField:
     def _trace(self, rays: Rays) -> tuple[Traced, Rays]:
         """What rays meet, and the rays in the field's coordinates."""
         inside = self.world.rays_to_field(rays).to(self.device)
+        if not self.network.moves or inside.times is None or self.moment is not None:
+            inside = replace(inside, times=self._moments_of(len(rays)))
         starts = self.clearance.starts(inside)
         moved = replace(inside, origins=inside.origins + starts[:, None] * inside.directions)
         step = self.config.march_step * self.spacing * FINER
         traced = trace(self.network, self.occupancy, moved, step, self.config.samples_a_ray, self.closed)
         return replace(traced, samples=traced.samples.moved(starts)), inside
+
+    def _moments_of(self, n: int) -> Float[Tensor, "n"] | None:
+        """The time of things that have none of their own."""
+        if not self.network.moves:
+            return None
+        if self.moment is None:
+            raise InputError("this scene moves, and no time was given; say when, from 0 to 1")
+        return torch.full((n,), self.moment, device=self.device)
 
     def _rows(self, traced: Traced, inside: Rays, background: tuple[float, float, float]) -> Tensor:
         """Red, green, blue, depth, opacity of each ray."""
@@ -207,6 +246,9 @@ def save_field(field: RadianceField, path: Path) -> None:
         "world": json.dumps([*field.world.center, field.world.scale]),
         "spacing": repr(field.spacing),
         "closed": json.dumps(field.closed),
+        "moments": json.dumps(field.moments),
+        "time_cells": json.dumps(field.network.layout.moments[-1]),
+        "matte": json.dumps(field.network.matte),
     }
     write_tensors(path, tensors, about)
 
@@ -224,7 +266,9 @@ def load_field(path: Path, device: str = "cpu") -> RadianceField:
         settings = json.loads(file.metadata["config"])
         config = RadianceConfig(**(settings | {"grid": GridConfig(**settings["grid"])}))
         *center, scale = json.loads(file.metadata["world"])
-        network = RadianceNetwork(config).to(device)
+        time_cells = json.loads(file.metadata["time_cells"])
+        matte = json.loads(file.metadata["matte"]) is True
+        network = RadianceNetwork(config, time_cells, matte).to(device)
         prefix = "network."
         network.load_state_dict(
             {name[len(prefix) :]: value for name, value in file.tensors.items() if name.startswith(prefix)}
@@ -234,8 +278,16 @@ def load_field(path: Path, device: str = "cpu") -> RadianceField:
         closed = json.loads(file.metadata["closed"]) is True
         clearance = Clearance(**under_prefix("clearance", file.tensors))
         world = WorldTransform((center[0], center[1], center[2]), scale)
+        moments = tuple(map(float, json.loads(file.metadata["moments"])))
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         raise DamagedFile(f"{path} is no radiance field of this version; train the scene again") from error
     return RadianceField(
-        network.eval().requires_grad_(False), occupancy, world, config, spacing, clearance, closed
+        network.eval().requires_grad_(False),
+        occupancy,
+        world,
+        config,
+        spacing,
+        clearance,
+        closed,
+        moments=moments,
     )

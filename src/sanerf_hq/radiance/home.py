@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sanerf_hq.geometry import Camera, PixelRays
-from sanerf_hq.runs import Run
+from sanerf_hq.radiance.moments import moments_of
+from sanerf_hq.runs import Run, SegmentationFolder
 from sanerf_hq.scene import Scene, View
 
 
@@ -18,16 +19,40 @@ class Home:
         run: Its run folder.
         scene: Its scene.
         width: Width that photos were scaled to for training; None: their own.
+        moment: The time that its views are restricted to; None: all.
     """
 
     run: Run
     scene: Scene
     width: int | None
+    moment: float | None = None
 
-    @property
+    def at(self, moment: float) -> Home:
+        """The same with the training views of one moment alone."""
+        return replace(self, moment=moment)
+
+    def whole(self) -> Home:
+        """The same with the training views of all moments."""
+        return replace(self, moment=None)
+
+    def segmentation(self, name: str) -> SegmentationFolder:
+        """Where a segmentation of that name lies or would lie, the part of its moment.
+
+        Raises:
+            InputError: The name is no folder name.
+        """
+        folder = self.run.segmentation(name)
+        if self.moment is None:
+            return folder
+        moments = moments_of([view.camera for view in self.scene.train_views])
+        return folder.at(moments.index(self.moment))
+
+    @cached_property
     def views(self) -> tuple[View, ...]:
-        """The training views."""
-        return self.scene.train_views
+        """The training views, those of its moment."""
+        if self.moment is None:
+            return self.scene.train_views
+        return tuple(view for view in self.scene.train_views if view.camera.time == self.moment)
 
     @cached_property
     def cameras(self) -> tuple[Camera, ...]:

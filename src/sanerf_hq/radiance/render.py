@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int32, Int64
 from torch import Tensor
 
+from sanerf_hq.geometry import Rays
 from sanerf_hq.kernels import RaySamples, accumulate, render_weights
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.precision import autocast
@@ -47,6 +48,10 @@ class PackedSamples:
             samples.t_ends - samples.t_starts,
             samples.packed_info,
         )
+
+    def times(self, rays: Rays) -> Float[Tensor, "n_samples"] | None:
+        """Moments of the samples, which are those of their ``rays``; None where these have none."""
+        return None if rays.times is None else rays.times[self.ray_indices.long()]
 
     def last(self) -> Int64[Tensor, "n_closed"]:
         """The last sample of each ray that has any."""

@@ -29,7 +29,7 @@ def in_rounds(
 
     Args:
         densities: Of points in [0, 1]³.
-        unit_points: As there, like the rest.
+        unit_points: As there, like the rest; what more a row holds is handed on.
         deltas: Lengths.
         packed_info: First sample and number of samples of each ray; on a GPU rows of no ray may follow.
         hidden: Thickness behind which no round looks.
@@ -63,12 +63,14 @@ class NetworkInRounds(RadianceNetwork):
         deltas: Float[Tensor, "n_samples"],
         packed_info: Int32[Tensor, "n_rays 2"],
         hidden: float,
+        times: Float[Tensor, "n_samples"] | None = None,
     ) -> tuple[Float[Tensor, "n_samples"], Float[Tensor, "n_samples"]]:
         """The same, in rounds."""
+        rows = unit_points if times is None else torch.cat([unit_points, times[:, None]], -1)
 
-        def densities(points: Tensor) -> Tensor:
-            encoding = self.encode(points)
-            with autocast(points.device):
+        def densities(part: Tensor) -> Tensor:
+            encoding = self.encode(part[:, :3], None if times is None else part[:, 3])
+            with autocast(part.device):
                 return self.geometry(encoding)[0]
 
-        return in_rounds(densities, unit_points, deltas, packed_info, hidden)
+        return in_rounds(densities, rows, deltas, packed_info, hidden)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sanerf_hq.geometry import PixelRays, Rays, WorldTransform, contract, from_unit, to_unit
+from sanerf_hq.geometry import Camera, PixelRays, Rays, WorldTransform, contract, from_unit, to_unit
 from sanerf_hq.kernels import MarchConfig, accumulate_table_gradient, adam_rows, hash_grid, ray_march
 from sanerf_hq.radiance.candidates import look_at
 from sanerf_hq.radiance.config import RadianceConfig
@@ -17,6 +17,7 @@ from sanerf_hq.radiance.detail import SPARE, chances, prefer
 from sanerf_hq.radiance.exposure import Exposure
 from sanerf_hq.radiance.flatness import FROM as FLAT_FROM
 from sanerf_hq.radiance.flatness import bent, lines_among, threes
+from sanerf_hq.radiance.moments import arena, is_sparse, time_cells
 from sanerf_hq.radiance.nearness import Nearness, quieted
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
@@ -50,6 +51,7 @@ FOG_SHARE = 0.3  # of the steps, in which space is fog and few samples teach as 
 FOG_SAMPLES = 0.4  # of the samples that a step begins with
 CANDIDATE_COST = 1 / 4  # of a sample's
 PASSAGES_FROM = 0.1  # share of the steps after which it is known how far away what cameras see is
+FLATTER = 3.0  # times the flatness, where few photos tell how deep things are
 STAND = 0.4  # field units round each camera in which nothing is: there its photographer stood
 MIN_RAYS, MAX_RAYS = 256, 65536
 
@@ -93,11 +95,26 @@ def learning_rate(config: RadianceConfig, step: int) -> float:
 
 
 def new_state(
-    config: RadianceConfig, key: Key, device: str, centers: Float[Tensor, "n_cameras 3"]
+    config: RadianceConfig,
+    key: Key,
+    device: str,
+    cameras: Sequence[Camera],
+    world: WorldTransform,
 ) -> TrainState:
-    """The state before the first step; ``centers`` are the cameras', in the field's coordinates."""
-    network = RadianceNetwork(config)
+    """The state before the first step.
+
+    Args:
+        config: Settings.
+        key: Of all that is drawn.
+        device: "cpu" or "cuda".
+        cameras: That photos were taken with.
+        world: From their coordinates to the field's.
+    """
+    centers = world.to_field(torch.stack([camera.center for camera in cameras]))
+    network = RadianceNetwork(config, time_cells(cameras), is_sparse(cameras))
     network.initialise(key.fold("network").generator())
+    if network.moves:
+        network.arena.copy_(arena(cameras, world))
     network = network.to(device)
     level = config.occupancy_threshold * FADE**-UNKNOWN_FADES
     occupancy = Occupancy.full(config.occupancy_side, level, device)
@@ -184,6 +201,7 @@ def make_step(
         is_usable[usable] = True
 
     chance = chances(pixels, config.plain_chance).to(device)
+    flatness = config.flatness * (FLATTER if is_sparse(pixels.cameras) else 1.0)
 
     def draw(n: int, generator: torch.Generator) -> Tensor:
         choice = torch.randint(n_choices, (n,), generator=generator, device=device)
@@ -209,10 +227,13 @@ def make_step(
         grid = state.occupancy
         marched = ray_march(rays.origins, rays.directions, jitter, grid.occupied, march, 8 * config.samples)
         candidates = PackedSamples.of(marched)
-        known = look_at(state.network, candidates)
+        known = look_at(state.network, candidates, rays)
         kept = choose_samples(candidates, rays, known, config.samples_a_ray, alpha is None, generator)
         refined = state.poses is not None and key.step >= POSES_FROM * config.steps
-        encoding = _encoding(state, kept, state.poses(given, views) if state.poses and refined else None)
+        places = state.network.places(kept.unit_points, kept.times(rays))
+        encoding = _encoding(
+            state, kept, places, state.poses(given, views) if state.poses and refined else None
+        )
         nearness = state.nearness.of(views, config.near_scale)
         near = kept.distances / nearness[kept.ray_indices.long()]
         with autocast(encoding.device):
@@ -229,14 +250,14 @@ def make_step(
         difference = torch.nn.functional.huber_loss(image, target, reduction="none", delta=HUBER_DELTA)
         loss = PHOTO_WEIGHT * (difference * share).sum()
         if config.flatness:
-            weight = config.flatness * min(1.0, key.step / (FLAT_FROM * config.steps))
+            weight = flatness * min(1.0, key.step / (FLAT_FROM * config.steps))
             bend = bent(seen.distance, seen.opacity, rays.cosines, target, n_lines)
             loss = loss + weight * bend
         for correction in (state.exposure, state.poses):
             loss = loss if correction is None else loss + correction.prior()
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        _descend(state, config, key.step, kept, encoding)
+        _descend(state, config, key.step, places, encoding)
         ended = seen.opacity.detach() > 0.5
         state.nearness.learn(views[ended], (seen.distance / seen.opacity).detach()[ended])
         _remember(grid, candidates, known.weights(candidates, config.march_step, alpha is None))
@@ -266,25 +287,24 @@ def _detached(rays: Rays) -> Rays:
     return Rays(rays.origins.detach(), rays.directions.detach(), rays.cosines, rays.times)
 
 
-def _encoding(state: TrainState, samples: PackedSamples, rays: Rays | None) -> Tensor:
-    """The grid's features of samples, a leaf of the graph or, where rays are given, a function of these.
+def _encoding(state: TrainState, samples: PackedSamples, places: Tensor, rays: Rays | None) -> Tensor:
+    """The grid's features at samples' places: a leaf of the graph or, if rays are given, a function of these.
 
     Either way the table gets its gradient from the encoding's own, by :func:`_descend`.
     """
     if rays is None:
         with torch.no_grad():
-            encoding = state.network.encode(samples.unit_points)
+            encoding = hash_grid(places, state.network.table, state.network.layout)
         return encoding.requires_grad_()
     owner = samples.ray_indices.long()
     points = rays.origins[owner] + samples.distances[:, None] * rays.directions[owner]
-    encoding = hash_grid(to_unit(contract(points)), state.network.table.detach(), state.network.layout)
+    moved = state.network.places(to_unit(contract(points)), samples.times(rays))
+    encoding = hash_grid(moved, state.network.table.detach(), state.network.layout)
     encoding.retain_grad()
     return encoding
 
 
-def _descend(
-    state: TrainState, config: RadianceConfig, step: int, samples: PackedSamples, encoding: Tensor
-) -> None:
+def _descend(state: TrainState, config: RadianceConfig, step: int, places: Tensor, encoding: Tensor) -> None:
     """Take the gradient step on networks and table."""
     rate = learning_rate(config, step)
     for group in state.optimiser.param_groups:
@@ -292,7 +312,7 @@ def _descend(
     state.optimiser.step()
     if encoding.grad is None:
         return
-    accumulate_table_gradient(samples.unit_points, encoding.grad, state.network.layout, state.grad)
+    accumulate_table_gradient(places, encoding.grad, state.network.layout, state.grad)
     adam_rows(state.network.table.data, state.grad, state.first, state.second, step + 1, rate)
 
 
@@ -309,8 +329,9 @@ def _review(state: TrainState, config: RadianceConfig, least: float, generator: 
     points = grid.points_in(cells, generator)
     looked_at = from_unit(points).abs().amax(-1) >= least
     cells, points = cells[looked_at], points[looked_at]
+    times = torch.rand(len(points), generator=generator, device=device) if state.network.moves else None
     with torch.no_grad(), autocast(device):
-        sigmas, _ = state.network.geometry(state.network.encode(points))
+        sigmas, _ = state.network.geometry(state.network.encode(points, times))
     # A cell that no ray reaches soon sleeps again, be it as dense as it may.
     once = config.occupancy_threshold * FADE**-REVIEW_FADES
     grid.see(cells, (-torch.expm1(-sigmas * config.march_step)).clamp(max=once))

@@ -59,9 +59,9 @@ def trace(
     march = MarchConfig(step=step)
     marched = ray_march(rays.origins, rays.directions, jitter, occupancy.occupied, march, CAPACITY)
     candidates = PackedSamples.of(marched)
-    looked_at = look_at(network, candidates)
+    looked_at = look_at(network, candidates, rays)
     samples = choose_samples(candidates, rays, looked_at, samples_a_ray, closed, None)
-    encoding = network.encode(samples.unit_points)
+    encoding = network.encode(samples.unit_points, samples.times(rays))
     with autocast(device):
         sigmas, geometry = network.geometry(encoding)
     weights = render_weights(sigmas, samples.deltas, samples.packed_info)

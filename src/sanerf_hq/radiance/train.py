@@ -18,6 +18,7 @@ from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.exposure import spread_of
 from sanerf_hq.radiance.field import RadianceField, load_field, save_field
 from sanerf_hq.radiance.home import Home
+from sanerf_hq.radiance.moments import moments_of
 from sanerf_hq.radiance.pose_refinement import POSES_FILE, save_poses, with_poses
 from sanerf_hq.radiance.step import TrainState, load_state, make_step, new_state, save_state
 from sanerf_hq.radiance.view_samples import load_view_samples
@@ -115,18 +116,20 @@ def train_radiance_field(
             return replace(load_field(path, device), home=Home(run, with_poses(run.radiance, scene), width))
         pixels = load_training_pixels(scene, width)
         world = WorldTransform.from_cameras(list(pixels.cameras))
-        centers = world.to_field(torch.stack([camera.center for camera in pixels.cameras]))
 
         def begin(key: Key) -> TrainState:
-            return new_state(config, key, device, centers)
+            return new_state(config, key, device, pixels.cameras, world)
 
         unknown = Clearance.unknown(device)
         closed = pixels.alpha is None
+        moments = moments_of(pixels.cameras)
 
         def copied(state: TrainState) -> RadianceField:
             network = deepcopy(state.network).eval().requires_grad_(False)
             occupancy = deepcopy(state.occupancy)
-            return RadianceField(network, occupancy, world, config, state.spacing, unknown, closed, home)
+            return RadianceField(
+                network, occupancy, world, config, state.spacing, unknown, closed, home, moments
+            )
 
         step = make_step(pixels, config, world, device)
         run.mark(STAGE, "running", settings)
@@ -147,7 +150,9 @@ def train_radiance_field(
                 run.radiance, scene, state.poses.moved([view.camera for view in scene.train_views], world)
             )
             home = Home(run, with_poses(run.radiance, scene), width)
-        field = RadianceField(network, state.occupancy, world, config, state.spacing, unknown, closed, home)
+        field = RadianceField(
+            network, state.occupancy, world, config, state.spacing, unknown, closed, home, moments
+        )
         field = replace(field, clearance=measure_clearance(field, Key(seed, "clearance", 0)))
         save_field(field, path)
         load_view_samples(field, progress)
@@ -164,8 +169,13 @@ def train_radiance_field(
     return field
 
 
-def load_radiance_field(run_folder: Path, device: str = "cpu") -> RadianceField:
+def load_radiance_field(run_folder: Path, device: str = "cpu", time: float | None = None) -> RadianceField:
     """The trained field of a run, with the scene it was trained on.
+
+    Args:
+        run_folder: The run.
+        device: "cpu" or "cuda".
+        time: In [0, 1], at which a scene that moves is to stand still; None leaves it as it is.
 
     Raises:
         InputError: The folder is no run, its field is not trained or damaged, or the scene's images are no
@@ -178,4 +188,11 @@ def load_radiance_field(run_folder: Path, device: str = "cpu") -> RadianceField:
     scene = load_scene(run.scene_path, SceneOptions.from_words(run.scene_options))
     run.check_scene(fingerprint(scene))
     home = Home(run, with_poses(run.radiance, scene), done.config["width"])
-    return replace(load_field(run.radiance / FIELD_FILE, device), home=home)
+    field = replace(load_field(run.radiance / FIELD_FILE, device), home=home)
+    if time is None:
+        return field
+    if not field.moments:
+        raise InputError(f"the scene of {run_folder} stands still; leave out --time")
+    if not 0 <= time <= 1:
+        raise InputError(f"the time {time:g} is not in [0, 1]; give one that is")
+    return field.at(time)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from sanerf_hq.geometry import PixelRays
 from sanerf_hq.radiance.field import RadianceField
+from sanerf_hq.radiance.home import Home
 from sanerf_hq.radiance.surfaces import SurfaceSamples
 from sanerf_hq.runs import (
     DamagedFile,
@@ -53,6 +54,21 @@ class ViewSamples:
     surfaces: SurfaceSamples
     points: Float[Tensor, "n_rays 3"]
 
+    def of_moment(self, home: Home) -> ViewSamples:
+        """The samples of one moment's views, out of those of all; ``home`` has these views alone."""
+        whole = home.whole()
+        numbers = [number for number, view in enumerate(whole.views) if view.camera.time == home.moment]
+        rays, pixels, counts = [], [], [0]
+        for index, number in enumerate(numbers):
+            here = self.of_view(number)
+            rays.append(torch.arange(here.start, here.stop))
+            shift = home.pixel_rays.offsets[index] - whole.pixel_rays.offsets[number]
+            pixels.append(self.pixels[here] + shift.to(self.pixels.device))
+            counts.append(here.stop - here.start)
+        chosen = torch.cat(rays).to(self.pixels.device)
+        offsets = torch.tensor(counts).cumsum(0)
+        return ViewSamples(torch.cat(pixels), offsets, self.surfaces.take(chosen), self.points[chosen])
+
     def of_view(self, index: int) -> slice:
         """The rays of a view."""
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
@@ -61,11 +77,16 @@ class ViewSamples:
 def load_view_samples(field: RadianceField, progress: ProgressCallback = quiet) -> ViewSamples:
     """The samples of a field's training views: read from its run, or else computed and written there.
 
+    Those of all moments are kept in one file.
+
     Args:
         field: A field at home.
         progress: Told of the progress; may raise Cancelled.
     """
     home = field.at_home()
+    if home.moment is not None:
+        whole = replace(field, home=home.whole(), moment=None)
+        return load_view_samples(whole, progress).of_moment(home)
     path = home.run.views / FILE
     digest = config_digest(
         [asdict(field.config), field.spacing, home.width, home.run.seed, home.run.fingerprint]

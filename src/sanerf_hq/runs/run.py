@@ -6,7 +6,7 @@ Layout::
     radiance/                    field.safetensors, checkpoint.safetensors, log.jsonl
     views/                       depth of each view
     features/<segmenter>/        embeddings of views
-    segmentations/<name>/        masks/, field.safetensors, exports/ ...
+    segmentations/<name>/        masks/, field.safetensors, exports/ ...; moments/ in a scene that moves
 """
 
 from __future__ import annotations
@@ -40,10 +40,17 @@ class SegmentationFolder:
     """Where one named segmentation lies; the folders are made when something is written.
 
     Attributes:
-        folder: ``segmentations/<name>``.
+        folder: ``segmentations/<name>``; of one moment of a scene that moves, a folder below that.
+        stage: Name of the stage that made it.
     """
 
     folder: Path
+    stage: str
+
+    def at(self, moment: int) -> SegmentationFolder:
+        """Where the objects of one moment lie, in a scene that moves; moments are counted from 0."""
+        below = f"moments/{moment:04d}"
+        return SegmentationFolder(self.folder / below, f"{self.stage}/{below}")
 
     @property
     def name(self) -> str:
@@ -241,7 +248,8 @@ class Run:
         Raises:
             InputError: The name is no folder name.
         """
-        return SegmentationFolder(self.segmentations / check_name(name))
+        checked = check_name(name)
+        return SegmentationFolder(self.segmentations / checked, f"segmentations/{checked}")
 
     def remove_segmentation(self, name: str) -> None:
         """Delete a segmentation with everything in it; nothing happens where there is none of that name.
@@ -250,11 +258,15 @@ class Run:
             InputError: The name is no folder name, another process writes to the run, or the folder cannot
                 be deleted.
         """
-        folder = self.segmentation(name).folder
+        made = self.segmentation(name)
+        folder = made.folder
         with self.lock():
             manifest = read_manifest(self.folder)
-            stages = dict(manifest.stages)
-            stages.pop(f"segmentations/{folder.name}", None)
+            stages = {
+                stage: state
+                for stage, state in manifest.stages.items()
+                if stage != made.stage and not stage.startswith(f"{made.stage}/")
+            }
             if len(stages) < len(manifest.stages):
                 write_manifest(self.folder, replace(manifest, stages=stages))
             try:

@@ -1,0 +1,171 @@
+"""Following: where a thing is at the next moment, by its coloured surface in space.
+
+Between two moments a thing may move farther than it is large; then the box round its mask, which the paper
+hands on from frame to frame, holds nothing of it. Its surface in space has a shape and colours, and so has
+all that the next moment shows: the shift that brings most of its colours onto the same ones there is looked
+for among all shifts at once. It may turn meanwhile: what it turned to is found by its masks at that moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+CELLS = 12  # along a thing's longest side
+REACH = 3.0  # times its longest side that it may move beyond what is expected
+KINDS = 8  # of colour that are told apart
+ALIKE = 0.2  # distance in RGB, each in [0, 1], up to which two colours are alike
+NEXT_CELL = 0.5  # of a hit, what a colour in the next cell counts
+CAUTION = 0.05  # of the likeness, that a shift must gain for each side's length off the expected place
+OUTLIERS = 0.02  # share of the points on either side that do not count for a thing's size
+MOST_POINTS = 4000
+SURE = 0.8  # share of what lies round a point that must be the thing, for the point to be well inside
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Coloured points of surfaces.
+
+    Attributes:
+        points: In the scene's coordinates.
+        colours: RGB in [0, 1].
+    """
+
+    points: Float[Tensor, "n 3"]
+    colours: Float[Tensor, "n 3"]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def of(self, chosen: Bool[Tensor, "n"] | Int64[Tensor, "m"]) -> Surface:
+        """Some of the points."""
+        return Surface(self.points[chosen], self.colours[chosen])
+
+    def thinned(self, most: int) -> Surface:
+        """At most so many of the points."""
+        return self.of(torch.arange(0, len(self), 1 + len(self) // most))
+
+    def side(self) -> float:
+        """The longest side of the box round all but a few of at least one point."""
+        low, high = (self.points.quantile(q, dim=0) for q in (OUTLIERS, 1 - OUTLIERS))
+        return max(float((high - low).max()), 1e-6)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How a thing moved.
+
+    Attributes:
+        offset: From where it was to where it is, scene units.
+        likeness: Share of its surface that has its colours there, in [0, 1].
+    """
+
+    offset: Float[Tensor, "3"]
+    likeness: float
+
+
+def find_shift(thing: Surface, scene: Surface, expected: Float[Tensor, "3"]) -> Shift:
+    """The shift of a thing from one moment to the next.
+
+    Args:
+        thing: Its surface at the one moment, at least one point.
+        scene: All surfaces at the other moment.
+        expected: The shift that is likely, such as the last one.
+    """
+    thing = thing.thinned(MOST_POINTS)
+    side = thing.side()
+    cell = side / CELLS
+    reach = REACH * side + float(expected.norm())
+    low = thing.points.amin(0)
+    sizes = ((thing.points.amax(0) - low) / cell).long() + 1
+    margin = int(reach / cell) + 1
+    shape = (sizes + 2 * margin).tolist()
+    start = low - margin * cell
+    kinds = _kinds(thing.colours)
+    there = ((scene.points - start) / cell).floor().long()
+    inside = ((there >= 0) & (there < torch.tensor(shape))).all(-1)
+    there = there[inside]
+    apart = torch.cdist(scene.colours[inside], kinds)
+    kind_there = torch.where(apart.amin(1) <= ALIKE, apart.argmin(1), -1)
+    here = ((thing.points - low) / cell).floor().long()
+    kind_here = torch.cdist(thing.colours, kinds).argmin(1)
+    likeness = torch.zeros(shape)
+    total = 0.0
+    for kind in range(len(kinds)):
+        own, found = torch.zeros(shape), torch.zeros(shape)
+        i, j, k = here[kind_here == kind].unbind(-1)
+        own[i, j, k] = 1.0
+        total += float(own.sum())
+        i, j, k = there[kind_there == kind].unbind(-1)
+        found[i, j, k] = 1.0
+        near = torch.nn.functional.max_pool3d(found[None, None], 3, 1, 1)[0, 0]
+        found = found + NEXT_CELL * (near - found)
+        # Σ own(v) found(v + s) for all s at once, by the correlation theorem.
+        spectrum = torch.fft.rfftn(own).conj() * torch.fft.rfftn(found)
+        likeness += torch.fft.irfftn(spectrum, shape)
+    last = 2 * margin
+    likeness = (likeness / max(total, 1.0))[: last + 1, : last + 1, : last + 1]
+    steps = (torch.arange(last + 1) - margin) * cell
+    off = [(steps - along).square() for along in expected.tolist()]
+    away = (off[0][:, None, None] + off[1][None, :, None] + off[2][None, None]).sqrt() / side
+    best = int((likeness - CAUTION * away).argmax())
+    place = [best // (last + 1) ** 2, best // (last + 1) % (last + 1), best % (last + 1)]
+    return Shift(steps[place], float(likeness.flatten()[best]))
+
+
+def shifted_in(thing: Surface, scene: Surface, offset: Float[Tensor, "3"], most: int) -> Int64[Tensor, "n"]:
+    """Points of a moment's surfaces that are well inside a thing which moved there, spread over it.
+
+    Args:
+        thing: Its surface at another moment.
+        scene: All surfaces at this one.
+        offset: Its shift in between.
+        most: Points asked for.
+    """
+    thing = thing.thinned(MOST_POINTS)
+    reach = 1.5 * thing.side() / CELLS
+    moved = thing.points + offset
+    low, high = moved.amin(0) - 3 * reach, moved.amax(0) + 3 * reach
+    near = ((scene.points >= low) & (scene.points <= high)).all(-1).nonzero()[:, 0]
+    near = near[:: 1 + len(near) // MOST_POINTS]
+    if not len(near):
+        return near
+    apart = torch.cdist(scene.points[near], moved)
+    alike = torch.cdist(scene.colours[near], thing.colours) <= ALIKE
+    on = ((apart <= reach) & alike).any(1)
+    round_it = torch.cdist(scene.points[near], scene.points[near]) <= 2 * reach
+    sure = (round_it.float() @ on.float()) / round_it.sum(1)
+    inner = on & (sure >= min(SURE, float(sure[on].max()) if bool(on.any()) else 1.0))
+    return near[inner][_spread(scene.points[near[inner]], most)]
+
+
+def _spread(points: Float[Tensor, "n 3"], most: int) -> Int64[Tensor, "m"]:
+    """At most so many points, each far from those before; the first is nearest to their middle."""
+    if len(points) <= most:
+        return torch.arange(len(points))
+    chosen = [int((points - points.median(0).values).norm(dim=-1).argmin())]
+    away = (points - points[chosen[0]]).norm(dim=-1)
+    while len(chosen) < most:
+        chosen.append(int(away.argmax()))
+        away = torch.minimum(away, (points - points[chosen[-1]]).norm(dim=-1))
+    return torch.tensor(chosen)
+
+
+def _kinds(colours: Float[Tensor, "n 3"]) -> Float[Tensor, "k 3"]:
+    """A few colours that stand for all: each the one farthest from those before, then moved to its share."""
+    chosen = [colours.mean(0)]
+    for _ in range(KINDS - 1):
+        apart = torch.cdist(colours, torch.stack(chosen)).amin(1)
+        if float(apart.max()) < ALIKE / 2:
+            break
+        chosen.append(colours[apart.argmax()])
+    kinds = torch.stack(chosen)
+    for _ in range(4):
+        owner = torch.cdist(colours, kinds).argmin(1)
+        sums = torch.zeros_like(kinds).index_add_(0, owner, colours)
+        counts = torch.bincount(owner, minlength=len(kinds))[:, None]
+        kinds = torch.where(counts > 0, sums / counts.clamp_min(1), kinds)
+    return kinds

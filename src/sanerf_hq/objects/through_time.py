@@ -1,0 +1,284 @@
+"""Segmenting what moves: prompts at one moment, carried on to those before and after it (appendix D).
+
+The paper prompts each camera's first frame and hands the box of its mask on to the next. Here what all
+cameras of a moment agree upon in space is followed to the next moment by its shape and colours, and prompts
+that moment's cameras anew, as points on it: so a camera that loses a thing behind another gets it back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.geometry import Camera
+from sanerf_hq.masks import (
+    DecodeConfig,
+    MaskSet,
+    Pictures,
+    Polls,
+    Surface,
+    begin_survey,
+    clicked_points,
+    find_shift,
+    mask_set,
+    shifted_in,
+    shown_to,
+    without_nested,
+)
+from sanerf_hq.objects.config import ObjectConfig
+from sanerf_hq.objects.field import ObjectField
+from sanerf_hq.objects.moving import MovingObject
+from sanerf_hq.objects.preview import Preview, preview_of
+from sanerf_hq.objects.train import train_object_field
+from sanerf_hq.prompts import Prompt, SpacePrompt
+from sanerf_hq.radiance import RadianceField, ViewSamples, load_view_samples, nearest_moment
+from sanerf_hq.runs import Progress, ProgressCallback, quiet
+from sanerf_hq.segmenters import MaskFolder, Segmenter
+
+STAGE = "masks"
+POINTS = 8  # on a thing that is followed, that prompt the next moment's cameras
+LEAST_LIKENESS = 0.25  # of a thing to what is where it should be, below which it is lost
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MovingSegmentation:
+    """Objects cut out of a scene that moves.
+
+    Attributes:
+        masks: Of each moment's training views, weighed.
+        preview: The first object at the moment that it was prompted at, by votes; None if there was none.
+        object: What the masks came to.
+    """
+
+    masks: dict[float, MaskSet]
+    preview: Preview | None
+    object: MovingObject
+
+
+@dataclass(frozen=True)
+class _Still:
+    """One moment of the scene."""
+
+    field: RadianceField
+    pool: ViewSamples
+    polls: Polls
+    pictures: Pictures | MaskFolder
+    surface: Surface
+
+
+@dataclass
+class _Track:
+    """One object on its way through time: what is known of it at each moment, changed in place."""
+
+    masks: dict[float, MaskSet] = field(default_factory=dict)
+    things: dict[float, Surface] = field(default_factory=dict)
+    offsets: dict[float, Tensor] = field(default_factory=dict)
+    points: dict[float, Tensor] = field(default_factory=dict)
+
+
+def segment_moving(
+    field: RadianceField,
+    segmenter: Segmenter | MaskFolder,
+    prompts: Mapping[str, Prompt | Sequence[Prompt]],
+    name: str | None = None,
+    decoding: DecodeConfig | None = None,
+    config: ObjectConfig | None = None,
+    beside: Mapping[float, MaskSet] | None = None,
+    time: float = 0.0,
+    pool: ViewSamples | None = None,
+    progress: ProgressCallback = quiet,
+    on_preview: Callable[[Preview], None] | None = None,
+    before_training: Callable[[], None] | None = None,
+) -> MovingSegmentation:
+    """Objects of a scene that moves, at all of its moments, from prompts at some of them.
+
+    Args:
+        field: A field at home in its run, of a scene that moves.
+        segmenter: A segmenter, or labels of the user's own.
+        prompts: What is meant by each object's name.
+        name: Name of the segmentation, a folder of the run; by default the first object's.
+        decoding: How masks are found and weighed.
+        config: How the fields are trained.
+        beside: Masks of further objects, known from before, by moment; they come first in the fields.
+        time: Of prompts that have none of their own: points in space, and cameras without a time.
+        pool: Samples of the training views of all moments; read from the run if not given.
+        progress: Told of the progress; may raise Cancelled.
+        on_preview: Called with the first object at the moment that it was prompted at, once it is decoded.
+        before_training: Called when all masks are known, before anything of that name is written.
+
+    Raises:
+        InputError: As for :func:`~sanerf_hq.objects.segment_objects`.
+        Cancelled: The callback asked for it.
+    """
+    decoding = decoding or DecodeConfig()
+    if not prompts:
+        raise InputError("nothing is prompted; give a click, a box or a 3D point")
+    for masks in (beside or {}).values():
+        masks.check_new(prompts)
+    pool = pool or load_view_samples(field, progress)
+    scene = _Scene(field, segmenter, decoding, pool)
+    tracks = {key: _Track() for key in prompts}
+    total = len(prompts) * len(field.moments)
+    preview = None
+    for key, asked in prompts.items():
+        others = [track for other, track in tracks.items() if other != key]
+        given = _by_moment(field, asked, time)
+        track = tracks[key]
+
+        def decode(
+            moment: float, wanted: list[Prompt], name: str = key, others: list[_Track] = others
+        ) -> None:
+            scene.decode(tracks[name], name, moment, wanted, [t.points.get(moment) for t in others])
+            done = sum(len(one.masks) for one in tracks.values())
+            progress(Progress(STAGE, done, total))
+
+        for moment, wanted in given.items():
+            decode(moment, wanted)
+            if preview is None and on_preview is not None and moment in track.masks:
+                preview = preview_of(scene.at(moment).field, track.masks[moment], scene.at(moment).pool)
+                on_preview(preview)
+        if not track.masks:
+            raise InputError(
+                f"no view came out with a mask of {key}; "
+                "prompt where it is seen clearly, with a box if need be"
+            )
+        for before, moment in _outwards(field.moments, list(given)):
+            wanted = scene.carried(track, before, moment) if before in track.things else None
+            if wanted is None:
+                LOG.warning("%s is lost at time %.3g; prompt it there as well, if it is seen", key, moment)
+            else:
+                decode(moment, [wanted])
+    progress(Progress(STAGE, total, total))
+    joined = {
+        moment: found for moment in field.moments if (found := _joined(tracks, moment, beside)) is not None
+    }
+    if before_training is not None:
+        before_training()
+    run = field.at_home().run
+    folder = run.segmentation(name or next(iter(prompts)))
+    run.mark(folder.stage, "running", {})
+    fields: dict[float, ObjectField] = {}
+    for moment, masks in joined.items():
+        still = scene.at(moment)
+        fields[moment] = train_object_field(still.field, masks, folder.name, config, progress, still.pool)
+    run.mark(folder.stage, "complete", {})
+    names = tuple(dict.fromkeys(one for masks in joined.values() for one in masks.names))
+    return MovingSegmentation(joined, preview, MovingObject(field, names, fields))
+
+
+class _Scene:
+    """The scene's moments, each opened once."""
+
+    def __init__(
+        self,
+        field: RadianceField,
+        segmenter: Segmenter | MaskFolder,
+        decoding: DecodeConfig,
+        pool: ViewSamples,
+    ) -> None:
+        self._field, self._segmenter, self._decoding, self._pool = field, segmenter, decoding, pool
+        self._stills: dict[float, _Still] = {}
+
+    def at(self, moment: float) -> _Still:
+        if moment not in self._stills:
+            field = self._field.at(moment)
+            home = field.at_home()
+            pool = self._pool.of_moment(home)
+            polls = Polls(home, pool)
+            pictures = shown_to(field, self._segmenter, self._decoding)
+            self._stills[moment] = _Still(field, pool, polls, pictures, polls.surface())
+        return self._stills[moment]
+
+    def decode(
+        self,
+        track: _Track,
+        name: str,
+        moment: float,
+        prompts: list[Prompt],
+        rivals: list[Tensor | None],
+    ) -> None:
+        """Find an object's masks at a moment; nothing is noted where no view has one."""
+        still = self.at(moment)
+        beside = torch.cat([torch.zeros(0, 3), *(points for points in rivals if points is not None)])
+        survey = begin_survey(still.field, still.pictures, prompts, still.polls, self._decoding, beside)
+        survey.decode(None, _nobody)
+        survey.repeat(_nobody)
+        if not survey.segments():
+            return
+        masks = mask_set({name: survey}, self._segmenter.name)
+        try:
+            won = preview_of(still.field, masks, still.pool).probabilities_of(still.pool.surfaces)
+        except InputError:  # its masks are empty
+            return
+        track.masks[moment] = masks
+        track.points[moment] = clicked_points(still.field, prompts)
+        on = (won.argmax(-1).cpu() > 0) & still.surface.points.isfinite().all(-1)
+        if bool(on.any()):
+            track.things[moment] = still.surface.of(on)
+
+    def carried(self, track: _Track, before: float, moment: float) -> SpacePrompt | None:
+        """Points on a thing at a moment, which is known at the one before; None where it is lost."""
+        thing, still = track.things[before], self.at(moment)
+        scene = still.surface.of(still.surface.points.isfinite().all(-1))
+        expected = track.offsets.get(before, torch.zeros(3))
+        shift = find_shift(thing, scene, expected)
+        LOG.info("at time %.3g: moved by %s, likeness %.2f", moment, shift.offset.tolist(), shift.likeness)
+        if shift.likeness < LEAST_LIKENESS:
+            return None
+        found = scene.points[shifted_in(thing, scene, shift.offset, POINTS)]
+        if not len(found):
+            return None
+        track.offsets[moment] = shift.offset
+        return SpacePrompt([(x, y, z) for x, y, z in found.tolist()])
+
+
+def _nobody(done: int, total: int) -> None:
+    """Nobody is told."""
+
+
+def _by_moment(
+    field: RadianceField, asked: Prompt | Sequence[Prompt], time: float
+) -> dict[float, list[Prompt]]:
+    """Prompts by the moment that they are given at."""
+    scene = field.at_home().scene
+    found: dict[float, list[Prompt]] = {}
+    for prompt in [asked] if not isinstance(asked, Sequence) else asked:
+        at: float | None = None
+        if not isinstance(prompt, SpacePrompt):
+            camera = prompt.view if isinstance(prompt.view, Camera) else scene.view(prompt.view).camera
+            at = camera.time
+        found.setdefault(nearest_moment(field.moments, time if at is None else at), []).append(prompt)
+    return found
+
+
+def _outwards(moments: Sequence[float], known: Sequence[float]) -> list[tuple[float, float]]:
+    """Each moment that is not known, and the neighbour that it is reached from, in the order of going on."""
+    numbers = {moments.index(moment) for moment in known}
+    pairs = []
+    while len(numbers) < len(moments):
+        for number in sorted(numbers):
+            for beside in (number - 1, number + 1):
+                if 0 <= beside < len(moments) and beside not in numbers:
+                    pairs.append((moments[number], moments[beside]))
+                    numbers.add(beside)
+    return pairs
+
+
+def _joined(
+    tracks: Mapping[str, _Track], moment: float, beside: Mapping[float, MaskSet] | None
+) -> MaskSet | None:
+    """The masks of all objects at a moment."""
+    found = [] if beside is None or moment not in beside else [beside[moment]]
+    found += [track.masks[moment] for track in tracks.values() if moment in track.masks]
+    if not found:
+        return None
+    masks = found[0]
+    for other in found[1:]:
+        masks = masks.joined(other)
+    return without_nested(masks)

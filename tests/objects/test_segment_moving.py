@@ -1,0 +1,184 @@
+"""Objects followed through time; on two balls of which one flies."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.export import find_moving_target, find_target
+from sanerf_hq.geometry import Camera
+from sanerf_hq.objects import (
+    MovingObject,
+    ObjectConfig,
+    Preview,
+    load_moving_masks,
+    load_moving_object,
+    load_object_field,
+    segment_moving,
+)
+from sanerf_hq.prompts import PointPrompt, SpacePrompt
+from sanerf_hq.radiance import GridConfig
+from sanerf_hq.segmenters import load_segmenter
+from support.moving_balls import (
+    MOMENTS,
+    PROMPTED,
+    RADIUS,
+    TEST_CAMERA,
+    MovingBallField,
+    centers_at,
+    moving_camera,
+    moving_field,
+    moving_truth,
+    name_of,
+    pixel_of,
+)
+
+CONFIG = ObjectConfig(
+    grid=GridConfig(n_levels=4, n_features=2, log2_table=12, finest=64),
+    steps=20,
+    steps_where_exact=20,
+    rays=1024,
+    band_rays=3000,
+)
+RED, GREEN = (PointPrompt(name_of(PROMPTED, 0.5), [pixel_of(number)]) for number in (1, 2))
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory) -> MovingBallField:
+    return moving_field(tmp_path_factory.mktemp("moving"))
+
+
+@pytest.fixture(scope="module")
+def found(field: MovingBallField) -> MovingObject:
+    truth = load_segmenter("truth", field.at_home().scene)
+    return segment_moving(field, truth, {"red": RED, "green": GREEN}, "both", config=CONFIG).object
+
+
+def iou(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float((one & other).sum() / (one | other).sum())
+
+
+@pytest.mark.parametrize("time", MOMENTS)
+def test_prompted_at_one_moment_they_are_found_at_all(found: MovingObject, time: float):
+    camera = moving_camera(TEST_CAMERA, time)
+    seen = found.render(camera)
+    assert seen.probabilities.shape == (camera.height, camera.width, 3)
+    for number in (1, 2):
+        assert iou(seen.labels == number, moving_truth(camera, number)) > 0.8
+    elsewhere = moving_truth(replace(camera, time=1.0 - time), 1)
+    if time != 0.5:
+        assert iou(seen.labels == 1, elsewhere) < 0.1, "where the red ball is at another time"
+
+
+def test_space_is_asked_at_a_time(found: MovingObject):
+    for time in MOMENTS:
+        still = found.at(time)
+        assert still is not None
+        towards = torch.nn.functional.normalize(moving_camera(0, time).center - centers_at(time)[0], dim=0)
+        probability = still.probability((centers_at(time)[0] + RADIUS * towards)[None])[0]
+        assert float(probability[1]) > 0.8
+        other = still.probability((centers_at(1.0 - time)[0] + RADIUS * towards)[None])[0]
+        assert time == 0.5 or float(other[1]) < 0.2
+
+
+def test_a_camera_without_a_time_is_refused(found: MovingObject):
+    with pytest.raises(InputError, match="no time"):
+        found.render(replace(moving_camera(0, 0.0), time=None))
+
+
+def test_what_was_made_is_read_again(field: MovingBallField, found: MovingObject):
+    again = load_moving_object(field, "both")
+    assert again.names == ("red", "green")
+    camera = moving_camera(TEST_CAMERA, 1.0)
+    assert torch.equal(again.render(camera).logits, found.render(camera).logits)
+    masks = load_moving_masks(field, "both")
+    assert tuple(masks) == MOMENTS
+    assert {masks[1.0].segments[0].view} <= {view.name for view in field.at(1.0).at_home().views}
+
+
+def test_an_object_is_exported_by_its_name_and_time(field: MovingBallField, found: MovingObject):
+    target = find_moving_target(field, "green")
+    camera = moving_camera(TEST_CAMERA, 0.0)
+    now = target.at(0.0)
+    assert now is not None
+    seen = now.share(now.field.render(camera)) > 0.5
+    assert iou(seen, moving_truth(camera, 2)) > 0.8
+    still = find_target(field.at(0.0), "both/red")
+    assert iou(still.share(still.field.render(camera)) > 0.5, moving_truth(camera, 1)) > 0.8
+    with pytest.raises(InputError, match="no object 'blue'"):
+        find_moving_target(field, "blue")
+    with pytest.raises(InputError, match="no finished segmentation"):
+        load_moving_object(field, "nothing")
+
+
+def test_the_preview_is_of_the_prompts_moment(field: MovingBallField):
+    truth = load_segmenter("truth", field.at_home().scene)
+    shown: list[Preview] = []
+    made = segment_moving(field, truth, {"red": RED}, "previewed", config=CONFIG, on_preview=shown.append)
+    camera = moving_camera(TEST_CAMERA, 0.5)
+    assert len(shown) == 1
+    assert iou(shown[0].render(camera).mask, moving_truth(camera, 1)) > 0.8
+    assert made.preview is shown[0]
+
+
+def test_points_in_space_are_meant_at_a_time(field: MovingBallField):
+    truth = load_segmenter("truth", field.at_home().scene)
+    camera = moving_camera(0, 1.0)
+    towards = torch.nn.functional.normalize(camera.center - centers_at(1.0)[0], dim=0)
+    x, y, z = (centers_at(1.0)[0] + RADIUS * towards).tolist()
+    made = segment_moving(field, truth, {"red": SpacePrompt([(x, y, z)])}, "space", config=CONFIG, time=1.0)
+    test = moving_camera(TEST_CAMERA, 0.0)
+    assert iou(made.object.render(test).mask, moving_truth(test, 1)) > 0.8
+
+
+def test_what_is_lost_is_said_and_is_nowhere(
+    field: MovingBallField, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr("sanerf_hq.objects.through_time.LEAST_LIKENESS", 2.0)
+    truth = load_segmenter("truth", field.at_home().scene)
+    with caplog.at_level(logging.WARNING):
+        made = segment_moving(field, truth, {"red": RED}, "lost", config=CONFIG)
+    assert tuple(made.masks) == (0.5,)
+    assert "red is lost at time 0" in caplog.text and "red is lost at time 1" in caplog.text
+    assert not bool(made.object.render(moving_camera(TEST_CAMERA, 0.0)).mask.any())
+    assert bool(made.object.render(moving_camera(TEST_CAMERA, 0.5)).mask.any())
+    with pytest.raises(InputError, match="nothing of 'lost' was found at time 0"):
+        load_object_field(field.at(0.0), "lost")
+
+
+def test_further_objects_stand_beside_at_every_moment(field: MovingBallField):
+    truth = load_segmenter("truth", field.at_home().scene)
+    first = segment_moving(field, truth, {"red": RED}, "one", config=CONFIG)
+    made = segment_moving(field, truth, {"green": GREEN}, "two", config=CONFIG, beside=first.masks)
+    assert made.object.names == ("red", "green")
+    camera = moving_camera(TEST_CAMERA, 1.0)
+    labels = made.object.render(camera).labels
+    assert iou(labels == 1, moving_truth(camera, 1)) > 0.8
+    assert iou(labels == 2, moving_truth(camera, 2)) > 0.8
+    with pytest.raises(InputError, match="already"):
+        segment_moving(field, truth, {"red": RED}, "three", config=CONFIG, beside=first.masks)
+
+
+def test_removing_it_forgets_every_moment(tmp_path: Path):
+    field = moving_field(tmp_path)
+    run = field.at_home().run
+    truth = load_segmenter("truth", field.at_home().scene)
+    segment_moving(field, truth, {"red": RED}, config=CONFIG)
+    assert any(stage.startswith("segmentations/red/moments/") for stage in run.stages())
+    run.remove_segmentation("red")
+    assert not any(stage.startswith("segmentations/red") for stage in run.stages())
+    assert run.segmentation_names() == []
+
+
+def test_a_prompt_in_a_camera_counts_at_its_time(field: MovingBallField):
+    truth = load_segmenter("truth", field.at_home().scene)
+    camera: Camera = moving_camera(PROMPTED, 0.5)
+    asked = PointPrompt(camera, [pixel_of(1)])
+    made = segment_moving(field, truth, {"red": asked}, "camera", config=CONFIG)
+    test = moving_camera(TEST_CAMERA, 1.0)
+    assert iou(made.object.render(test).mask, moving_truth(test, 1)) > 0.8
