@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -38,6 +38,8 @@ class Render:
     black where there is no surface. opacity is black (0) to white (1)."""
     width: Annotated[int | None, tyro.conf.arg(metavar="W")] = None
     """Width of the picture in pixels; the photo's if not given."""
+    time: Annotated[float | None, tyro.conf.arg(metavar="T")] = None
+    """In a scene that moves: when, from 0 to 1; the time of the view's photo if not given."""
     device: Device = "cpu"
     """Where to compute."""
 
@@ -48,6 +50,7 @@ class Render:
         check_at_least("--width", self.width, 1)
         check_device(self.device)
         from sanerf_hq.radiance import load_radiance_field
+        from sanerf_hq.radiance.moments import checked_time
         from sanerf_hq.runs import Run, write_bytes
         from sanerf_hq.scene import SceneOptions, fingerprint, load_scene
 
@@ -57,6 +60,8 @@ class Render:
         run.check_scene(fingerprint(scene))
         field = load_radiance_field(self.folder, self.device)
         camera = view.camera if self.width is None else view.camera.resized(self.width)
+        if self.time is not None:
+            camera = replace(camera, time=checked_time(field.moments, self.time))
         write_bytes(self.out, png(self._picture(field.render(camera))))
         print(f"{self.what} of {view.name}, {camera.width}x{camera.height}: {self.out}")
         return 0

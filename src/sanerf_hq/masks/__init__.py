@@ -11,6 +11,7 @@ from sanerf_hq.masks.everything import find_everything as find_everything
 from sanerf_hq.masks.follow import Shift as Shift
 from sanerf_hq.masks.follow import Surface as Surface
 from sanerf_hq.masks.follow import find_shift as find_shift
+from sanerf_hq.masks.follow import overlap as overlap
 from sanerf_hq.masks.follow import shifted_in as shifted_in
 from sanerf_hq.masks.mask_set import MaskSet as MaskSet
 from sanerf_hq.masks.mask_set import Segment as Segment

@@ -22,7 +22,8 @@ NEXT_CELL = 0.5  # of a hit, what a colour in the next cell counts
 CAUTION = 0.05  # of the likeness, that a shift must gain for each side's length off the expected place
 OUTLIERS = 0.02  # share of the points on either side that do not count for a thing's size
 MOST_POINTS = 4000
-SURE = 0.8  # share of what lies round a point that must be the thing, for the point to be well inside
+NEAR = 1.5  # cells from a moved point within which a point may be the same one
+MOSTLY = 0.4  # share of what lies round a point that must be the thing for the point to be so, too
 
 
 @dataclass(frozen=True)
@@ -116,42 +117,41 @@ def find_shift(thing: Surface, scene: Surface, expected: Float[Tensor, "3"]) -> 
     return Shift(steps[place], float(likeness.flatten()[best]))
 
 
-def shifted_in(thing: Surface, scene: Surface, offset: Float[Tensor, "3"], most: int) -> Int64[Tensor, "n"]:
-    """Points of a moment's surfaces that are well inside a thing which moved there, spread over it.
+def shifted_in(thing: Surface, scene: Surface, offset: Float[Tensor, "3"]) -> Int64[Tensor, "n"]:
+    """Points of a moment's surfaces that are a thing which moved there.
 
     Args:
         thing: Its surface at another moment.
-        scene: All surfaces at this one.
+        scene: All surfaces at this one; points without a place are nothing's.
         offset: Its shift in between.
-        most: Points asked for.
     """
+    reach = NEAR * thing.side() / CELLS
     thing = thing.thinned(MOST_POINTS)
-    reach = 1.5 * thing.side() / CELLS
     moved = thing.points + offset
     low, high = moved.amin(0) - 3 * reach, moved.amax(0) + 3 * reach
     near = ((scene.points >= low) & (scene.points <= high)).all(-1).nonzero()[:, 0]
-    near = near[:: 1 + len(near) // MOST_POINTS]
-    if not len(near):
-        return near
-    apart = torch.cdist(scene.points[near], moved)
-    alike = torch.cdist(scene.colours[near], thing.colours) <= ALIKE
-    on = ((apart <= reach) & alike).any(1)
-    round_it = torch.cdist(scene.points[near], scene.points[near]) <= 2 * reach
-    sure = (round_it.float() @ on.float()) / round_it.sum(1)
-    inner = on & (sure >= min(SURE, float(sure[on].max()) if bool(on.any()) else 1.0))
-    return near[inner][_spread(scene.points[near[inner]], most)]
+    found = []
+    for part in near.split(MOST_POINTS):
+        close = torch.cdist(scene.points[part], moved) <= reach
+        alike = torch.cdist(scene.colours[part], thing.colours) <= ALIKE
+        found.append(part[(close & alike).any(1)])
+    on = torch.cat([near[:0], *found])
+    if not len(on):
+        return on
+    # What many others lie beside that are not the thing is its neighbour in like colours.
+    shown = near[:: 1 + len(near) // MOST_POINTS]
+    is_on = torch.isin(shown, on).float()
+    beside = torch.cdist(scene.points[on], scene.points[shown]) <= 2 * reach
+    return on[(beside.float() @ is_on) >= MOSTLY * beside.sum(1)]
 
 
-def _spread(points: Float[Tensor, "n 3"], most: int) -> Int64[Tensor, "m"]:
-    """At most so many points, each far from those before; the first is nearest to their middle."""
-    if len(points) <= most:
-        return torch.arange(len(points))
-    chosen = [int((points - points.median(0).values).norm(dim=-1).argmin())]
-    away = (points - points[chosen[0]]).norm(dim=-1)
-    while len(chosen) < most:
-        chosen.append(int(away.argmax()))
-        away = torch.minimum(away, (points - points[chosen[-1]]).norm(dim=-1))
-    return torch.tensor(chosen)
+def overlap(one: Surface, other: Surface) -> float:
+    """How far two surfaces are the same, in [0, 1]: the lesser share of either that is near the other."""
+    if not len(one) or not len(other):
+        return 0.0
+    reach = 2 * NEAR * one.side() / CELLS
+    apart = torch.cdist(one.thinned(MOST_POINTS).points, other.thinned(MOST_POINTS).points)
+    return min(float((apart.amin(axis) <= reach).float().mean()) for axis in (0, 1))
 
 
 def _kinds(colours: Float[Tensor, "n 3"]) -> Float[Tensor, "k 3"]:

@@ -44,6 +44,7 @@ POINTS_A_BOX = 8  # of the user's points, from which on the box round them says 
 BOX_OUTPOSTS = 5  # points, up to the far ends of what a box holds, that stand for it in other views
 MOST_PIXELS = 2000  # of a mask, that these are chosen from
 NEAREST = 16  # pixels of a mask, one of which stands for a click that was lost
+FAR_BEHIND = 3.0  # spreads of the depth of a mask's middle half, behind it, from which a click went astray
 HULL = 0.3  # room round the box of the user's points, in its sides: points lie inside the object
 HULL_LEAST = 0.1  # the same at each end, in its longest side
 VIEWS_A_WAVE = 10
@@ -75,9 +76,7 @@ class Wavefront:
         self._cameras = list(self._home.cameras)
         held = sightings(field, self._cameras, torch.zeros(0, 3) if rivals is None else rivals)
         self._rivals_in = [xy[on] for xy, on in zip(held.xy, held.visible, strict=True)]
-        self._user = Cloud.join([])
-        self._xy: list[Tensor] = [torch.zeros(0, 2) for _ in self._cameras]
-        self._labels: list[Tensor] = [torch.zeros(0, dtype=torch.int64) for _ in self._cameras]
+        self._take(Cloud.join([]))
         self._prompted: list[int] = []
         self._fences = fences
         self._least: int | None = None
@@ -131,24 +130,46 @@ class Wavefront:
     def _stand_in(self, best: Candidate, marks: Marks) -> None:
         """Points surely inside a picture's mask stand in other views for its box, and for clicks lost there.
 
-        A click on a part too thin for the field has no point in space; its mask knows what it is part of.
+        A click on a part too thin for the field has no point in space, or one that lies far behind nearly all
+        that its mask shows; the mask knows what it is part of.
         """
-        lost = lost_clicks(self._field, marks)
-        if marks.box is None and not len(lost):
-            return
         sure = interior(best.mask) & best.core
         xy = (sure if bool(sure.any()) else best.mask).nonzero().flip(-1).float() + 0.5
         xy = xy[:: 1 + len(xy) // MOST_PIXELS]
+        depth = self._field.depth_at(marks.camera, xy)
+        limit = _limit(depth[depth.isfinite()])
+        lost = torch.cat([lost_clicks(self._field, marks), self._forget_behind(limit, marks)]).unique(dim=0)
+        if marks.box is None and not len(lost):
+            return
         if marks.box is not None:
-            self._boxed = True
-            xy = xy[outposts(xy, BOX_OUTPOSTS)]
-        points = marks.camera.unproject(xy, self._field.depth_at(marks.camera, xy))
-        near = points.isfinite().all(-1) & self._near_clicks(points)
+            self._boxed, limit = True, math.inf
+            chosen = outposts(xy, BOX_OUTPOSTS)
+            xy, depth = xy[chosen], depth[chosen]
+        points = marks.camera.unproject(xy, depth)
+        near = points.isfinite().all(-1) & self._near_clicks(points) & (depth <= limit)
         xy, points = xy[near], points[near]
         if marks.box is None:
             chosen = [self._most_seen(points[(xy - one).norm(dim=-1).argsort()[:NEAREST]]) for one in lost]
             points = torch.cat(chosen)
         self.add_cloud(Cloud(points, torch.ones(len(points), dtype=torch.int64)))
+
+    def _forget_behind(self, limit: float, marks: Marks) -> Float[Tensor, "m 2"]:
+        """Clicks of several whose points lie deeper than the limit; the points are forgotten."""
+        clicks, camera = marks.positive, marks.camera
+        depth = self._field.depth_at(camera, clicks)
+        behind = (depth > limit) & (len(clicks) > 1)
+        if bool(behind.any()):
+            wrong = camera.unproject(clicks[behind], depth[behind])
+            kept = torch.cdist(self._user.points, wrong).amin(1) > 0
+            self._take(Cloud(self._user.points[kept], self._user.labels[kept]))
+        return clicks[behind]
+
+    def _take(self, cloud: Cloud) -> None:
+        """Take these points that the user vouches for, in place of those from before."""
+        self._user = Cloud.join([])
+        self._xy = [torch.zeros(0, 2) for _ in self._cameras]
+        self._labels = [torch.zeros(0, dtype=torch.int64) for _ in self._cameras]
+        self.add_cloud(cloud)
 
     def _most_seen(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "m 3"]:
         """The one that most views see, the first of these: a wrong depth shows in others. Of none, none."""
@@ -374,6 +395,14 @@ class Wavefront:
         """The same, where what all views say is evened out by the shape of what they say it of."""
         every = self._polls.shaped_guesses(self._settle()) if numbers else []
         return [every[number] for number in numbers]
+
+
+def _limit(depth: Float[Tensor, "n"]) -> float:
+    """The depth from which on something lies far behind most of what has these depths."""
+    if not len(depth):
+        return math.inf
+    near, far = depth.quantile(torch.tensor([0.25, 0.75])).tolist()
+    return far + FAR_BEHIND * (far - near)
 
 
 def _in_hull(prompts: ViewPrompts, camera: Camera) -> list[ViewPrompts]:

@@ -1,17 +1,18 @@
 """Segmenting what moves: prompts at one moment, carried on to those before and after it (appendix D).
 
 The paper prompts each camera's first frame and hands the box of its mask on to the next. Here what all
-cameras of a moment agree upon in space is followed to the next moment by its shape and colours, and prompts
-that moment's cameras anew, as points on it: so a camera that loses a thing behind another gets it back.
+cameras of a moment agree upon in space is followed to the next moment by its shape and colours, and boxes
+round it prompt that moment's cameras anew: so a camera that loses a thing behind another gets it back.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
@@ -26,6 +27,7 @@ from sanerf_hq.masks import (
     clicked_points,
     find_shift,
     mask_set,
+    overlap,
     shifted_in,
     shown_to,
     without_nested,
@@ -35,13 +37,16 @@ from sanerf_hq.objects.field import ObjectField
 from sanerf_hq.objects.moving import MovingObject
 from sanerf_hq.objects.preview import Preview, preview_of
 from sanerf_hq.objects.train import train_object_field
-from sanerf_hq.prompts import Prompt, SpacePrompt
+from sanerf_hq.prompts import BoxPrompt, Prompt, SpacePrompt
 from sanerf_hq.radiance import RadianceField, ViewSamples, load_view_samples, nearest_moment
 from sanerf_hq.runs import Progress, ProgressCallback, quiet
 from sanerf_hq.segmenters import MaskFolder, Segmenter
 
 STAGE = "masks"
-POINTS = 8  # on a thing that is followed, that prompt the next moment's cameras
+LEAST_RAYS = 4  # of the pool, that show a thing in a view, for a box round them
+ROOM = 0.2  # of its longer side, that a box is larger on each side than what it is drawn round
+LEAST_ROOM = 2.0  # pixels, the same at least: the pool has one pixel in some
+LEAST_OVERLAP = 0.5  # of what masks say and what was followed: of two that differ, the latter is followed on
 LEAST_LIKENESS = 0.25  # of a thing to what is where it should be, below which it is lost
 LOG = logging.getLogger(__name__)
 
@@ -149,11 +154,11 @@ def segment_moving(
                 "prompt where it is seen clearly, with a box if need be"
             )
         for before, moment in _outwards(field.moments, list(given)):
-            wanted = scene.carried(track, before, moment) if before in track.things else None
-            if wanted is None:
-                LOG.warning("%s is lost at time %.3g; prompt it there as well, if it is seen", key, moment)
+            wanted = scene.carried(track, before, moment) if before in track.things else []
+            if wanted:
+                decode(moment, wanted)
             else:
-                decode(moment, [wanted])
+                LOG.warning("%s is lost at time %.3g; prompt it there as well, if it is seen", key, moment)
     progress(Progress(STAGE, total, total))
     joined = {
         moment: found for moment in field.moments if (found := _joined(tracks, moment, beside)) is not None
@@ -219,23 +224,44 @@ class _Scene:
         track.masks[moment] = masks
         track.points[moment] = clicked_points(still.field, prompts)
         on = (won.argmax(-1).cpu() > 0) & still.surface.points.isfinite().all(-1)
-        if bool(on.any()):
-            track.things[moment] = still.surface.of(on)
+        thing = still.surface.of(on)
+        followed = track.things.get(moment)
+        LOG.info("at time %.3g: %d of %d", moment, int(on.sum()), 0 if followed is None else len(followed))
+        if followed is None or overlap(followed, thing) >= LEAST_OVERLAP:
+            track.things[moment] = thing
 
-    def carried(self, track: _Track, before: float, moment: float) -> SpacePrompt | None:
-        """Points on a thing at a moment, which is known at the one before; None where it is lost."""
+    def carried(self, track: _Track, before: float, moment: float) -> list[Prompt]:
+        """Boxes round a thing in a moment's views, which is known at the moment before; none: it is lost."""
         thing, still = track.things[before], self.at(moment)
-        scene = still.surface.of(still.surface.points.isfinite().all(-1))
-        expected = track.offsets.get(before, torch.zeros(3))
-        shift = find_shift(thing, scene, expected)
+        seen = still.surface.points.isfinite().all(-1).nonzero()[:, 0]
+        scene = still.surface.of(seen)
+        shift = find_shift(thing, scene, track.offsets.get(before, torch.zeros(3)))
         LOG.info("at time %.3g: moved by %s, likeness %.2f", moment, shift.offset.tolist(), shift.likeness)
         if shift.likeness < LEAST_LIKENESS:
-            return None
-        found = scene.points[shifted_in(thing, scene, shift.offset, POINTS)]
-        if not len(found):
-            return None
+            return []
+        found = seen[shifted_in(thing, scene, shift.offset)]
         track.offsets[moment] = shift.offset
-        return SpacePrompt([(x, y, z) for x, y, z in found.tolist()])
+        track.things[moment] = still.surface.of(found)
+        return list(_boxes_round(still, found))
+
+
+def _boxes_round(still: _Still, rays: Int64[Tensor, "n"]) -> Iterator[BoxPrompt]:
+    """A box in each view round what some of the pool's rays show there, with a click in its midst."""
+    home, pool = still.field.at_home(), still.pool
+    for number, (view, camera) in enumerate(zip(home.views, home.cameras, strict=True)):
+        here = pool.of_view(number)
+        own = rays[(rays >= here.start) & (rays < here.stop)]
+        if len(own) < LEAST_RAYS:
+            continue
+        pixels = pool.pixels[own].cpu() - int(home.pixel_rays.offsets[number])
+        xy = torch.stack([pixels % camera.width, pixels // camera.width], -1).float()
+        low, high = xy.amin(0), xy.amax(0) + 1
+        room = ROOM * (high - low).max() + LEAST_ROOM
+        middle = xy[(xy - xy.median(0).values).norm(dim=-1).argmin()]
+        scale = view.camera.width / camera.width
+        x0, y0, x1, y1 = (torch.cat([low - room, high + room]) * scale).tolist()
+        x, y = (middle * scale).tolist()
+        yield BoxPrompt(view.name, (x0, y0, x1, y1), [(x, y)])
 
 
 def _nobody(done: int, total: int) -> None:

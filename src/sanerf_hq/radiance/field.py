@@ -17,7 +17,7 @@ from sanerf_hq.radiance.clearance import Clearance
 from sanerf_hq.radiance.config import GridConfig, RadianceConfig
 from sanerf_hq.radiance.gaps import fill_gaps
 from sanerf_hq.radiance.home import Home
-from sanerf_hq.radiance.moments import nearest_moment
+from sanerf_hq.radiance.moments import checked_time, nearest_moment
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
 from sanerf_hq.radiance.render import shade
@@ -87,11 +87,9 @@ class RadianceField:
         """The same scene standing still at the trained moment nearest to ``time``, with that moment's views.
 
         Raises:
-            InputError: The scene does not move.
+            InputError: The scene does not move, or the time is not in [0, 1].
         """
-        if not self.moments:
-            raise InputError("this scene stands still; leave out the time")
-        moment = nearest_moment(self.moments, time)
+        moment = nearest_moment(self.moments, checked_time(self.moments, time))
         home = None if self.home is None else self.home.at(moment)
         return replace(self, home=home, moment=moment)
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera, WorldTransform, from_unit, uncontract
 
 VIEWS_A_CELL = 5  # photos that a stretch of time should have, or its things are seen from too few sides
@@ -40,6 +41,19 @@ def time_cells(cameras: Sequence[Camera]) -> int:
 def nearest_moment(moments: Sequence[float], time: float) -> float:
     """The moment, of at least one, that is nearest to a time; of two as near the earlier."""
     return min(moments, key=lambda moment: (abs(moment - time), moment))
+
+
+def checked_time(moments: Sequence[float], time: float) -> float:
+    """A time that a user gave.
+
+    Raises:
+        InputError: It is none, or the scene stands still.
+    """
+    if not moments:
+        raise InputError("this scene stands still; leave out the time")
+    if not 0 <= time <= 1:
+        raise InputError(f"the time {time:g} is not in [0, 1]; give one that is")
+    return time
 
 
 def n_sides(cameras: Sequence[Camera]) -> float:

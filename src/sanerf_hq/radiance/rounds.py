@@ -17,7 +17,7 @@ A_ROUND = 12  # samples of a ray that are looked at together
 @torch.no_grad()
 def in_rounds(
     densities: Callable[[Tensor], Tensor],
-    unit_points: Float[Tensor, "n_samples 3"],
+    places: Float[Tensor, "n_samples n_columns"],
     deltas: Float[Tensor, "n_samples"],
     packed_info: Int32[Tensor, "n_rays 2"],
     hidden: float,
@@ -29,7 +29,7 @@ def in_rounds(
 
     Args:
         densities: Of points in [0, 1]³.
-        unit_points: As there, like the rest; what more a row holds is handed on.
+        places: What densities are made of, a row a sample.
         deltas: Lengths.
         packed_info: First sample and number of samples of each ray; on a GPU rows of no ray may follow.
         hidden: Thickness behind which no round looks.
@@ -45,7 +45,7 @@ def in_rounds(
         chosen = order[first : first + size]
         first += size
         chosen = chosen[thickness[rays[chosen]] < hidden]
-        sigmas[chosen] = densities(unit_points[chosen])
+        sigmas[chosen] = densities(places[chosen])
         thickness.index_add_(0, rays[chosen], sigmas[chosen] * deltas[chosen])
     before = torch.zeros(len(rays) + 1, dtype=torch.float64, device=device)
     before[1:] = (sigmas * deltas)[: len(rays)].double().cumsum(0)

@@ -18,7 +18,7 @@ from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.exposure import spread_of
 from sanerf_hq.radiance.field import RadianceField, load_field, save_field
 from sanerf_hq.radiance.home import Home
-from sanerf_hq.radiance.moments import moments_of
+from sanerf_hq.radiance.moments import checked_time, moments_of
 from sanerf_hq.radiance.pose_refinement import POSES_FILE, save_poses, with_poses
 from sanerf_hq.radiance.step import TrainState, load_state, make_step, new_state, save_state
 from sanerf_hq.radiance.view_samples import load_view_samples
@@ -191,8 +191,4 @@ def load_radiance_field(run_folder: Path, device: str = "cpu", time: float | Non
     field = replace(load_field(run.radiance / FIELD_FILE, device), home=home)
     if time is None:
         return field
-    if not field.moments:
-        raise InputError(f"the scene of {run_folder} stands still; leave out --time")
-    if not 0 <= time <= 1:
-        raise InputError(f"the time {time:g} is not in [0, 1]; give one that is")
-    return field.at(time)
+    return field.at(checked_time(field.moments, time))

@@ -1,0 +1,141 @@
+"""A scene that moves, from the command line: trained for a moment, what is tested is what the words do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sanerf_hq.cli.main import main
+from sanerf_hq.objects import OBJECT_PRESETS
+from sanerf_hq.radiance import GridConfig
+from support.moving_balls import MOMENTS, N_CAMERAS, PROMPTED, name_of, pixel_of, write_moving_scene
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the moving balls with both of them segmented."""
+    folder = tmp_path_factory.mktemp("moving")
+    scene = write_moving_scene(folder / "balls")
+    made = folder / "run"
+    assert main(["train", str(scene), "--out", str(made), "--preset", "draft", "--steps", "40"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        grid = GridConfig(n_levels=2, n_features=2, log2_table=10, finest=32)
+        small = replace(OBJECT_PRESETS["draft"], grid=grid, steps=4, steps_where_exact=4, rays=256)
+        patch.setitem(OBJECT_PRESETS, "draft", small)
+        patch.setattr("sanerf_hq.objects.through_time.LEAST_LIKENESS", 0.0)
+        x, y = pixel_of(2)
+        line = ["segment", str(made), "--name", "green", "--segmenter", "truth", "--preset", "draft"]
+        assert main([*line, "--view", name_of(PROMPTED, 0.5), "--point", f"{x},{y}"]) == 0
+        x, y = pixel_of(1)
+        more = [*line, "--object", "red", "--add"]
+        assert main([*more, "--view", name_of(PROMPTED, 0.5), "--point", f"{x},{y}"]) == 0
+    return made
+
+
+def refused(line: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert main(line) == 2
+    shown = capsys.readouterr()
+    assert shown.err.count("\n") == 1, shown.err
+    return shown.err
+
+
+def test_a_segmentation_holds_every_moment(run: Path):
+    folder = run / "segmentations" / "green"
+    assert {path.name for path in folder.iterdir()} >= {
+        "moments",
+        "identities.json",
+        "prompts.json",
+        "preview.jpg",
+    }
+    assert json.loads((folder / "identities.json").read_text()) == {"identities": ["green", "red"]}
+    assert "0001" in {path.name for path in (folder / "moments").iterdir()}
+    recorded = json.loads((folder / "prompts.json").read_text())
+    assert [one["name"] for one in recorded["objects"]] == ["green", "red"]
+
+
+def test_eval_scores_the_objects_it_knows(run: Path):
+    assert main(["eval", str(run)]) == 0
+    (scene,) = json.loads((run / "eval" / "metrics.json").read_text())["scenes"]
+    assert [one["name"] for one in scene["objects"]] == ["green"]
+    assert scene["objects"][0]["iou"] is not None
+
+
+def test_masks_of_every_view_are_those_of_its_time(run: Path, tmp_path: Path):
+    out = tmp_path / "masks"
+    assert main(["export", "masks", str(run), "--object", "green", "--out", str(out)]) == 0
+    written = sorted(path.stem for path in out.iterdir())
+    assert len(written) == len(MOMENTS) * N_CAMERAS
+    with Image.open(out / "1_1.png") as picture:
+        seen = np.asarray(picture)
+    x, y = pixel_of(2)
+    assert seen.shape == (120, 160) and seen[y, x] == 255
+
+
+def test_a_dataset_keeps_the_times(run: Path, tmp_path: Path):
+    out = tmp_path / "alone"
+    assert (
+        main(["export", "dataset", str(run), "--object", "green/red", "--out", str(out), "--width", "40"])
+        == 0
+    )
+    frames = json.loads((out / "transforms.json").read_text())["frames"]
+    assert sorted({frame["time"] for frame in frames}) == list(MOMENTS)
+
+
+def test_time_passes_in_a_video_or_stands_still(run: Path, tmp_path: Path):
+    line = ["export", "video", str(run), "--object", "green", "--seconds", "0.2", "--fps", "20"]
+    size = ["--width", "32", "--height", "32"]
+    for name, more in (("moving.mp4", []), ("still.mp4", ["--time", "0.5"])):
+        assert main([*line, "--out", str(tmp_path / name), *size, *more]) == 0
+        assert (tmp_path / name).stat().st_size > 500
+
+
+def test_shapes_are_asked_for_at_a_time(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    line = [
+        "export",
+        "points",
+        str(run),
+        "--object",
+        "green",
+        "--out",
+        str(tmp_path / "green.ply"),
+        "--count",
+        "50",
+    ]
+    assert "say with --time when" in refused(line, capsys)
+    assert "not in [0, 1]" in refused([*line, "--time", "1.5"], capsys)
+    assert main([*line, "--time", "0.5"]) == 0
+    assert (tmp_path / "green.ply").exists()
+
+
+def test_a_camera_may_look_at_another_time(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    line = [
+        "render",
+        str(run),
+        "--view",
+        name_of(0, 0.0),
+        "--width",
+        "20",
+        "--out",
+        str(tmp_path / "one.png"),
+    ]
+    assert main([*line, "--time", "0.75"]) == 0
+    with Image.open(tmp_path / "one.png") as picture:
+        assert picture.size == (20, 15)
+    assert "not in [0, 1]" in refused([*line, "--time", "1.1"], capsys)
+
+
+def test_the_viewer_says_that_it_shows_no_moving_scene(run: Path, capsys: pytest.CaptureFixture[str]):
+    assert "moves" in refused(["view", str(run), "--port", "0"], capsys)
+
+
+def test_the_report_is_of_a_time(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    line = ["report", str(run), "--frames", "2", "--width", "32", "--out", str(tmp_path / "report.html")]
+    assert "say with --time when" in refused(line, capsys)
+    assert main([*line, "--time", "0.5"]) == 0
+    assert "green" in (tmp_path / "report.html").read_text()
