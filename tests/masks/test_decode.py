@@ -176,6 +176,25 @@ def test_a_click_that_has_no_point_in_space_is_stood_for_by_its_mask(field_: Bal
     assert x + 2 < x_there < past, "on the lost click's side, well inside the mask"
 
 
+def test_a_click_that_lies_far_behind_what_its_mask_shows_is_forgotten(field_: BallField):
+    x, y = center_pixel(3, 1)
+    past = int(truth(3)[y].nonzero().max()) + 2
+    home, pool = field_.at_home(), load_view_samples(field_)
+
+    def seeds(*clicks: tuple[int, int]) -> Tensor:
+        pictures = shown_to(field_, ByColour(), DecodeConfig())
+        prompt = BoxPrompt("3", box_of(3, 1), clicks)
+        survey = begin_survey(field_, pictures, prompt, Polls(home, pool), DecodeConfig())
+        return torch.tensor(survey.seeds())
+
+    prompt = PointPrompt("3", [(x, y), (past, y)])
+    assert len(clicked_points(field_, prompt)) == 2, "of two clicks, lifting keeps both"
+    for clicks in ([(x, y), (past, y)], [(x, y), (x + 3, y)]):
+        off = (seeds(*clicks) - CENTERS[0]).norm(dim=-1) - RADIUS
+        assert float(off.abs().max()) < 1e-3, "all on the ball"
+    assert len(seeds((x, y), (x + 3, y))) == len(seeds((x, y), (past, y))) + 1
+
+
 def test_a_3d_prompt_may_say_which_points_a_view_must_see(field_: BallField):
     points = [on_ball(3), on_ball(9)]
     release = DecodeConfig(visible="most", spread=False)

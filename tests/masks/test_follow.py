@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sanerf_hq.masks import Surface, find_shift, shifted_in
+from sanerf_hq.masks import Surface, find_shift, overlap, shifted_in
 
 RED, YELLOW, GREY, BLUE = ((0.9, 0.1, 0.1), (0.9, 0.8, 0.1), (0.5, 0.5, 0.5), (0.1, 0.2, 0.9))
 SIDE = 0.4
@@ -69,17 +69,31 @@ def test_what_is_gone_is_like_nothing_there():
     assert find_shift(before, together(table(), ball((0.5, 0.0, 0.3), BLUE, GREY)), NOWHERE).likeness < 0.2
 
 
-def test_points_are_on_the_thing_where_it_is_now_and_spread():
+def test_what_it_is_now_is_nearly_all_of_it_and_nothing_else():
     before = ball((0.0, 0.0, 0.0), RED, YELLOW)
-    now = ball((0.6, 0.0, 0.1), RED, YELLOW)
-    after = together(table(), now)
-    chosen = shifted_in(before, after, torch.tensor([0.6, 0.0, 0.1]), 8)
-    assert len(chosen) == 8
-    assert int(chosen.min()) >= 6000, "none is on the table"
-    points = after.points[chosen]
-    apart = torch.cdist(points, points).fill_diagonal_(torch.inf).amin()
-    assert float(apart) > SIDE / 5
+    after = together(table(), ball((0.6, 0.0, 0.1), RED, YELLOW))
+    found = shifted_in(before, after, torch.tensor([0.6, 0.0, 0.1]))
+    assert int(found.min()) >= 6000, "none is on the table"
+    assert len(found) > 1400
+
+
+def test_of_a_neighbour_in_the_same_colours_only_the_rim_is_taken_along():
+    before = ball((0.0, 0.0, 0.0), GREY, GREY)
+    after = together(table(), ball((0.0, 0.0, 0.0), GREY, GREY))
+    found = shifted_in(before, after, NOWHERE)
+    assert int((found >= 6000).sum()) > 1300
+    on_table = after.points[found[found < 6000]]
+    assert not len(on_table) or float(on_table[:, :2].norm(dim=-1).max()) < SIDE / 2
+
+
+def test_the_same_surface_overlaps_and_a_part_of_it_or_another_does_not():
+    whole = ball((0.0, 0.0, 0.0), RED, YELLOW)
+    assert overlap(whole, ball((0.0, 0.0, 0.0), BLUE, BLUE)) > 0.95, "places count, not colours"
+    assert overlap(whole, whole.of(whole.points[:, 0] > 0)) < 0.75
+    assert overlap(whole, whole.of(whole.points[:, 0] > SIDE / 4)) < 0.5
+    assert overlap(whole, ball((0.5, 0.0, 0.0), RED, YELLOW)) < 0.1
+    assert overlap(whole, whole.of(whole.points[:, 0] > 9)) == 0
 
 
 def test_there_are_no_points_where_nothing_is_alike():
-    assert len(shifted_in(ball((0.0, 0.0, 0.0), RED, RED), table(), torch.tensor([0.0, 0.0, 0.1]), 8)) == 0
+    assert len(shifted_in(ball((0.0, 0.0, 0.0), RED, RED), table(), torch.tensor([0.0, 0.0, 0.1]))) == 0

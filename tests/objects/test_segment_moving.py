@@ -11,6 +11,7 @@ import torch
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.export import find_moving_target, find_target
+from sanerf_hq.export.placement import find_passage
 from sanerf_hq.geometry import Camera
 from sanerf_hq.objects import (
     MovingObject,
@@ -114,6 +115,16 @@ def test_an_object_is_exported_by_its_name_and_time(field: MovingBallField, foun
         find_moving_target(field, "blue")
     with pytest.raises(InputError, match="no finished segmentation"):
         load_moving_object(field, "nothing")
+
+
+def test_its_passage_is_round_all_its_places(field: MovingBallField, found: MovingObject):
+    passage = find_passage(find_moving_target(field, "both/red"))
+    middle = (centers_at(0.0)[0] + centers_at(1.0)[0]) / 2
+    assert float((passage.center - middle).norm()) < 0.2 * RADIUS
+    reach = float((centers_at(1.0)[0] - centers_at(0.0)[0]).norm()) / 2 + RADIUS
+    assert abs(passage.radius - reach) < 0.25 * RADIUS
+    still = find_passage(find_moving_target(field, "both/green"))
+    assert abs(still.radius - RADIUS) < 0.25 * RADIUS
 
 
 def test_the_preview_is_of_the_prompts_moment(field: MovingBallField):

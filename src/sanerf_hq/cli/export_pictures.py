@@ -138,22 +138,27 @@ class ExportVideo:
         """One a frame; if the scene moves, its time passes evenly."""
         from sanerf_hq.export import MovingTarget
 
+        cameras = self._path(target, progress)
         if not isinstance(target, MovingTarget):
-            return self._path(target, progress)
-        middle = min(target.object.fields, key=lambda time: abs(time - 0.5))
-        cameras = self._path(target.at(middle), progress)
+            return cameras
         last = max(1, len(cameras) - 1)
         return [replace(camera, time=number / last) for number, camera in enumerate(cameras)]
 
-    def _path(self, target: Target | None, progress: ProgressCallback) -> Sequence[Camera]:
-        from sanerf_hq.export import find_placement, read_keyframes, through_keyframes, turntable
-        from sanerf_hq.export.placement import up_of
+    def _path(self, target: Target | MovingTarget, progress: ProgressCallback) -> Sequence[Camera]:
+        from sanerf_hq.export import (
+            MovingTarget,
+            find_placement,
+            read_keyframes,
+            through_keyframes,
+            turntable,
+        )
+        from sanerf_hq.export.placement import find_passage, up_of
 
-        assert target is not None
         home = target.radiance.at_home()
         size = self.width, self.height
         if self.keyframes is None:
-            placement = find_placement(target, progress)
+            moves = isinstance(target, MovingTarget)
+            placement = find_passage(target, progress) if moves else find_placement(target, progress)
             n_frames = max(1, round(self.seconds * self.fps))
             return turntable(placement, home.cameras, n_frames, size, self.elevation, self.zoom)
         keyframes = read_keyframes(self.keyframes, home.scene, up_of(home.cameras))

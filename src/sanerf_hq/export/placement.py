@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.export.target import Target
+from sanerf_hq.export.target import MovingTarget, Target
 from sanerf_hq.geometry import Camera
 from sanerf_hq.objects.composite import is_solid
 from sanerf_hq.radiance import load_view_samples
@@ -57,6 +57,27 @@ def find_placement(target: Target, progress: ProgressCallback = quiet) -> Placem
     distances = (points - center).norm(dim=-1)
     radius = float(quantile(distances[:, None], 1 - FAR))
     return Placement(center, max(radius, 1e-6), up_of(target.radiance.at_home().cameras))
+
+
+def find_passage(target: MovingTarget, progress: ProgressCallback = quiet) -> Placement:
+    """Where a thing that moves is in all its time: the sphere round its places at every moment.
+
+    Raises:
+        InputError: No training view shows it at any moment.
+    """
+    stills = (target.at(moment) for moment in target.object.fields)
+    placed: list[Placement] = []
+    for still in stills:
+        try:
+            placed += [] if still is None else [find_placement(still, progress)]
+        except InputError:  # it was not seen then
+            continue
+    if not placed:
+        raise InputError(f"no training view shows {target.name!r}; segment it again, with other prompts")
+    centers = torch.stack([one.center for one in placed])
+    center = (centers.amin(0) + centers.amax(0)) / 2
+    reach = max(float((one.center - center).norm()) + one.radius for one in placed)
+    return Placement(center, reach, placed[0].up)
 
 
 def quantile(values: Float[Tensor, "n d"], share: float) -> Float[Tensor, "d"]:
