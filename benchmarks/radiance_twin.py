@@ -33,7 +33,7 @@ class DenseAdam:
         state.network.table.requires_grad_()
         self.optimiser = torch.optim.Adam([state.network.table], lr=1e-2, betas=(0.9, 0.99), eps=1e-15)
 
-    def encoding(self, state: TrainState, samples: PackedSamples, rays: object) -> Tensor:
+    def encoding(self, state: TrainState, samples: PackedSamples, places: object, rays: object) -> Tensor:
         assert rays is None, "the twin does not refine poses"
         return state.network.encode(samples.unit_points)
 

@@ -8,6 +8,7 @@ round it prompt that moment's cameras anew: so a camera that loses a thing behin
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,6 +44,7 @@ from sanerf_hq.runs import Progress, ProgressCallback, quiet
 from sanerf_hq.segmenters import MaskFolder, Segmenter
 
 STAGE = "masks"
+OPEN = 8  # moments at a time
 LEAST_RAYS = 4  # of the pool, that show a thing in a view, for a box round them
 ROOM = 0.2  # of its longer side, that a box is larger on each side than what it is drawn round
 LEAST_ROOM = 2.0  # pixels, the same at least: the pool has one pixel in some
@@ -178,7 +180,7 @@ def segment_moving(
 
 
 class _Scene:
-    """The scene's moments, each opened once."""
+    """The scene's moments; the last few that were asked for stay open, with their photos' embeddings."""
 
     def __init__(
         self,
@@ -188,7 +190,7 @@ class _Scene:
         pool: ViewSamples,
     ) -> None:
         self._field, self._segmenter, self._decoding, self._pool = field, segmenter, decoding, pool
-        self._stills: dict[float, _Still] = {}
+        self._stills: OrderedDict[float, _Still] = OrderedDict()
 
     def at(self, moment: float) -> _Still:
         if moment not in self._stills:
@@ -198,6 +200,9 @@ class _Scene:
             polls = Polls(home, pool)
             pictures = shown_to(field, self._segmenter, self._decoding)
             self._stills[moment] = _Still(field, pool, polls, pictures, polls.surface())
+        self._stills.move_to_end(moment)
+        while len(self._stills) > OPEN:
+            self._stills.popitem(last=False)
         return self._stills[moment]
 
     def decode(

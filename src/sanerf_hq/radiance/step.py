@@ -118,7 +118,7 @@ def new_state(
     network = network.to(device)
     level = config.occupancy_threshold * FADE**-UNKNOWN_FADES
     occupancy = Occupancy.full(config.occupancy_side, level, device)
-    occupancy.clear_round(centers.to(device), STAND)
+    occupancy.clear_round(centers.unique(dim=0).to(device), STAND)
     exposure = Exposure(len(centers)).to(device) if config.exposure else None
     poses = PoseRefinement(centers).to(device) if config.refine_poses else None
     shares: list[tuple[nn.Module | None, float, float]] = [
