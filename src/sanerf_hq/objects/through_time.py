@@ -132,33 +132,39 @@ def segment_moving(
     scene = _Scene(field, segmenter, decoding, pool)
     tracks = {key: _Track() for key in prompts}
     total = len(prompts) * len(field.moments)
-    preview = None
-    for key, asked in prompts.items():
-        others = [track for other, track in tracks.items() if other != key]
-        given = _by_moment(field, asked, time)
-        track = tracks[key]
+    preview: Preview | None = None
+    given = {key: _by_moment(field, asked, time) for key, asked in prompts.items()}
+    for key, track in tracks.items():
+        for moment, wanted in given[key].items():
+            track.points[moment] = clicked_points(scene.at(moment).field, wanted)
 
-        def decode(
-            moment: float, wanted: list[Prompt], name: str = key, others: list[_Track] = others
-        ) -> None:
-            scene.decode(tracks[name], name, moment, wanted, [t.points.get(moment) for t in others])
-            done = sum(len(one.masks) for one in tracks.values())
-            progress(Progress(STAGE, done, total))
+    def shown(still: _Still, masks: MaskSet) -> None:
+        nonlocal preview
+        if preview is not None or on_preview is None:
+            return
+        try:
+            preview = preview_of(still.field, masks, still.pool)
+        except InputError:  # all are empty; views that are asked again may still find what these have not
+            return
+        on_preview(preview)
 
-        for moment, wanted in given.items():
-            decode(moment, wanted)
-            if preview is None and on_preview is not None and moment in track.masks:
-                preview = preview_of(scene.at(moment).field, track.masks[moment], scene.at(moment).pool)
-                on_preview(preview)
+    def decode(name: str, moment: float, wanted: list[Prompt]) -> None:
+        rivals = [track.points.get(moment) for other, track in tracks.items() if other != name]
+        scene.decode(tracks[name], name, moment, wanted, rivals, shown)
+        progress(Progress(STAGE, sum(len(one.masks) for one in tracks.values()), total))
+
+    for key, track in tracks.items():
+        for moment, wanted in given[key].items():
+            decode(key, moment, wanted)
         if not track.masks:
             raise InputError(
                 f"no view came out with a mask of {key}; "
                 "prompt where it is seen clearly, with a box if need be"
             )
-        for before, moment in _outwards(field.moments, list(given)):
+        for before, moment in _outwards(field.moments, list(given[key])):
             wanted = scene.carried(track, before, moment) if before in track.things else []
             if wanted:
-                decode(moment, wanted)
+                decode(key, moment, wanted)
             else:
                 LOG.warning("%s is lost at time %.3g; prompt it there as well, if it is seen", key, moment)
     progress(Progress(STAGE, total, total))
@@ -212,12 +218,18 @@ class _Scene:
         moment: float,
         prompts: list[Prompt],
         rivals: list[Tensor | None],
+        shown: Callable[[_Still, MaskSet], None],
     ) -> None:
-        """Find an object's masks at a moment; nothing is noted where no view has one."""
+        """Find an object's masks at a moment; nothing is noted where no view has one.
+
+        ``shown`` is called with the first masks, before views are asked again.
+        """
         still = self.at(moment)
         beside = torch.cat([torch.zeros(0, 3), *(points for points in rivals if points is not None)])
         survey = begin_survey(still.field, still.pictures, prompts, still.polls, self._decoding, beside)
         survey.decode(None, _nobody)
+        if survey.segments():
+            shown(still, mask_set({name: survey}, self._segmenter.name))
         survey.repeat(_nobody)
         if not survey.segments():
             return
