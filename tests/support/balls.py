@@ -159,4 +159,4 @@ def ball_field(folder: Path, shell: bool = True) -> BallField:
     world = WorldTransform((0.0, 0.0, 0.0), 2 / 3)
     occupancy = Occupancy.full(4, 1.0)
     home = Home(run, scene, None)
-    return BallField(network, occupancy, world, CONFIG, 1.0, Clearance.unknown(), False, home, shell)
+    return BallField(network, occupancy, world, CONFIG, 1.0, Clearance.unknown(), False, home, shell=shell)

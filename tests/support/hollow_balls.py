@@ -70,7 +70,7 @@ def hollow_field(folder: Path) -> HollowField:
     network = HollowNetwork(CONFIG).eval().requires_grad_(False)
     home = replace(exact.at_home(), width=WIDTH)
     return HollowField(
-        network, exact.occupancy, WORLD, CONFIG, 1.0, exact.clearance, False, home, exact.shell
+        network, exact.occupancy, WORLD, CONFIG, 1.0, exact.clearance, False, home, shell=exact.shell
     )
 
 

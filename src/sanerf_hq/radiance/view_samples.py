@@ -65,9 +65,10 @@ class ViewSamples:
             shift = home.pixel_rays.offsets[index] - whole.pixel_rays.offsets[number]
             pixels.append(self.pixels[here] + shift.to(self.pixels.device))
             counts.append(here.stop - here.start)
-        chosen = torch.cat(rays).to(self.pixels.device)
-        offsets = torch.tensor(counts).cumsum(0)
-        return ViewSamples(torch.cat(pixels), offsets, self.surfaces.take(chosen), self.points[chosen])
+        chosen = torch.cat(rays)
+        surfaces = self.surfaces.take(chosen.to(self.surfaces.weights.device))
+        points = self.points[chosen.to(self.points.device)]
+        return ViewSamples(torch.cat(pixels), torch.tensor(counts).cumsum(0), surfaces, points)
 
     def of_view(self, index: int) -> slice:
         """The rays of a view."""
