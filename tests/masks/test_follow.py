@@ -64,6 +64,16 @@ def test_of_two_alike_the_expected_one_is_taken():
         assert off(find_shift(before, after, torch.tensor([side, 0.0, 0.0])).offset, (side, 0, 0)) < SIDE / 8
 
 
+def test_points_that_lie_far_astray_change_nothing():
+    before = ball((0.0, 0.0, 0.0), RED, YELLOW)
+    stray = Surface(torch.tensor([[90.0, -40.0, 70.0], [-300.0, 0.0, 0.0]]), torch.tensor([RED, YELLOW]))
+    after = together(table(), ball((0.7, -0.3, 0.5), RED, YELLOW))
+    with_stray = find_shift(together(before, stray), after, NOWHERE)
+    assert off(with_stray.offset, (0.7, -0.3, 0.5)) < SIDE / 8
+    far = find_shift(before, after, torch.tensor([500.0, 0.0, 0.0]))
+    assert off(far.offset, (0.7, -0.3, 0.5)) < SIDE / 8, "what is expected may be nonsense"
+
+
 def test_what_is_gone_is_like_nothing_there():
     before = ball((0.0, 0.0, 0.0), RED, YELLOW)
     assert find_shift(before, together(table(), ball((0.5, 0.0, 0.3), BLUE, GREY)), NOWHERE).likeness < 0.2

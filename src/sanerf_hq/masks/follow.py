@@ -20,6 +20,7 @@ KINDS = 8  # of colour that are told apart
 ALIKE = 0.2  # distance in RGB, each in [0, 1], up to which two colours are alike
 NEXT_CELL = 0.5  # of a hit, what a colour in the next cell counts
 CAUTION = 0.05  # of the likeness, that a shift must gain for each side's length off the expected place
+ROOM = 0.25  # of the longest side, that a thing's few outermost points may lie outside the box of the others
 OUTLIERS = 0.02  # share of the points on either side that do not count for a thing's size
 MOST_POINTS = 4000
 NEAR = 1.5  # cells from a moved point within which a point may be the same one
@@ -51,8 +52,18 @@ class Surface:
 
     def side(self) -> float:
         """The longest side of the box round all but a few of at least one point."""
-        low, high = (self.points.quantile(q, dim=0) for q in (OUTLIERS, 1 - OUTLIERS))
+        low, high = self._box()
         return max(float((high - low).max()), 1e-6)
+
+    def body(self) -> Surface:
+        """The points in that box, with some room round it: without those that lie astray."""
+        low, high = self._box()
+        room = ROOM * self.side()
+        return self.of(((self.points >= low - room) & (self.points <= high + room)).all(-1))
+
+    def _box(self) -> tuple[Tensor, Tensor]:
+        some = self.thinned(MOST_POINTS).points
+        return some.quantile(OUTLIERS, dim=0), some.quantile(1 - OUTLIERS, dim=0)
 
 
 @dataclass(frozen=True)
@@ -76,10 +87,10 @@ def find_shift(thing: Surface, scene: Surface, expected: Float[Tensor, "3"]) -> 
         scene: All surfaces at the other moment.
         expected: The shift that is likely, such as the last one.
     """
-    thing = thing.thinned(MOST_POINTS)
     side = thing.side()
+    thing = thing.body().thinned(MOST_POINTS)
     cell = side / CELLS
-    reach = REACH * side + float(expected.norm())
+    reach = REACH * side + min(float(expected.norm()), REACH * side)
     low = thing.points.amin(0)
     sizes = ((thing.points.amax(0) - low) / cell).long() + 1
     margin = int(reach / cell) + 1
@@ -126,7 +137,7 @@ def shifted_in(thing: Surface, scene: Surface, offset: Float[Tensor, "3"]) -> In
         offset: Its shift in between.
     """
     reach = NEAR * thing.side() / CELLS
-    thing = thing.thinned(MOST_POINTS)
+    thing = thing.body().thinned(MOST_POINTS)
     moved = thing.points + offset
     low, high = moved.amin(0) - 3 * reach, moved.amax(0) + 3 * reach
     near = ((scene.points >= low) & (scene.points <= high)).all(-1).nonzero()[:, 0]
@@ -141,8 +152,11 @@ def shifted_in(thing: Surface, scene: Surface, offset: Float[Tensor, "3"]) -> In
     # What many others lie beside that are not the thing is its neighbour in like colours.
     shown = near[:: 1 + len(near) // MOST_POINTS]
     is_on = torch.isin(shown, on).float()
-    beside = torch.cdist(scene.points[on], scene.points[shown]) <= 2 * reach
-    return on[(beside.float() @ is_on) >= MOSTLY * beside.sum(1)]
+    kept = []
+    for part in on.split(MOST_POINTS):
+        beside = torch.cdist(scene.points[part], scene.points[shown]) <= 2 * reach
+        kept.append(part[(beside.float() @ is_on) >= MOSTLY * beside.sum(1)])
+    return torch.cat(kept)
 
 
 def overlap(one: Surface, other: Surface) -> float:
