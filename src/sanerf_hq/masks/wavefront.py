@@ -45,6 +45,7 @@ BOX_OUTPOSTS = 5  # points, up to the far ends of what a box holds, that stand f
 MOST_PIXELS = 2000  # of a mask, that these are chosen from
 NEAREST = 16  # pixels of a mask, one of which stands for a click that was lost
 FAR_BEHIND = 3.0  # spreads of the depth of a mask's middle half, behind it, from which a click went astray
+FAR_BEHIND_LEAST = 0.05  # of the depth, the same at least: of flat things the middle half has no spread
 HULL = 0.3  # room round the box of the user's points, in its sides: points lie inside the object
 HULL_LEAST = 0.1  # the same at each end, in its longest side
 VIEWS_A_WAVE = 10
@@ -402,7 +403,7 @@ def _limit(depth: Float[Tensor, "n"]) -> float:
     if not len(depth):
         return math.inf
     near, far = depth.quantile(torch.tensor([0.25, 0.75])).tolist()
-    return far + FAR_BEHIND * (far - near)
+    return far + max(FAR_BEHIND * (far - near), FAR_BEHIND_LEAST * far)
 
 
 def _in_hull(prompts: ViewPrompts, camera: Camera) -> list[ViewPrompts]:
