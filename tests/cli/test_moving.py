@@ -130,8 +130,20 @@ def test_a_camera_may_look_at_another_time(run: Path, tmp_path: Path, capsys: py
     assert "not in [0, 1]" in refused([*line, "--time", "1.1"], capsys)
 
 
-def test_the_viewer_says_that_it_shows_no_moving_scene(run: Path, capsys: pytest.CaptureFixture[str]):
-    assert "moves" in refused(["view", str(run), "--port", "0"], capsys)
+@pytest.mark.parametrize(("words", "moment"), [([], 0.0), (["--time", "0.7"], 0.5)])
+def test_the_viewer_begins_at_a_time(
+    run: Path, words: list[str], moment: float, monkeypatch: pytest.MonkeyPatch
+):
+    app = pytest.importorskip("sanerf_hq.viewer.app", reason="needs the extra ui")
+    shown: list[float | None] = []
+    monkeypatch.setattr(app, "warm_up", lambda workshop, *_: shown.append(workshop.field.moment))
+    monkeypatch.setattr("sanerf_hq.cli.view.wait_for_ever", lambda: None)
+    assert main(["view", str(run), "--port", "0", "--segmenter", "truth", *words]) == 0
+    assert shown == [moment]
+
+
+def test_the_viewer_refuses_a_time_that_there_is_not(run: Path, capsys: pytest.CaptureFixture[str]):
+    assert "not in [0, 1]" in refused(["view", str(run), "--port", "0", "--time", "1.1"], capsys)
 
 
 def test_the_report_is_of_a_time(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -42,6 +42,8 @@ class View:
     """What turns prompts into masks at first, as for sanerf segment; the page offers others."""
     preset: Literal["draft", "standard", "paper"] = "standard"
     """Size of the object fields, as for sanerf segment."""
+    time: Annotated[float | None, tyro.conf.arg(metavar="T")] = None
+    """Of a scene that moves, the moment that is shown at first, 0 to 1; the page has a slider."""
     open: bool = False
     """Open the page in this machine's browser."""
     device: Device = "cpu"
@@ -59,12 +61,9 @@ class View:
         from sanerf_hq.viewer.app import App, warm_up
         from sanerf_hq.viewer.workshop import Workshop
 
-        field = load_radiance_field(self.folder, self.device)
-        if field.moments:
-            raise InputError(
-                f"the scene of {self.folder} moves, and the viewer shows none that do; use sanerf segment, "
-                "render and export"
-            )
+        field = load_radiance_field(self.folder, self.device, self.time)
+        if field.moments and field.moment is None:
+            field = field.at(0.0)
         with ConsoleProgress() as progress:
             workshop = Workshop(field, self.preset, self.device, progress)
         workshop.pictures(self.segmenter)

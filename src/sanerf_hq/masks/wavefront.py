@@ -26,6 +26,7 @@ from sanerf_hq.masks.interior import interior, outposts
 from sanerf_hq.masks.mask_set import Point, Segment
 from sanerf_hq.masks.pictures import Pictures
 from sanerf_hq.masks.survey import Polls, Settled, Told, as_points
+from sanerf_hq.masks.vouched import Vouched, behind, far_behind
 from sanerf_hq.prompts import (
     Cloud,
     Marks,
@@ -44,8 +45,6 @@ POINTS_A_BOX = 8  # of the user's points, from which on the box round them says 
 BOX_OUTPOSTS = 5  # points, up to the far ends of what a box holds, that stand for it in other views
 MOST_PIXELS = 2000  # of a mask, that these are chosen from
 NEAREST = 16  # pixels of a mask, one of which stands for a click that was lost
-FAR_BEHIND = 3.0  # spreads of the depth of a mask's middle half, behind it, from which a click went astray
-FAR_BEHIND_LEAST = 0.05  # of the depth, the same at least: of flat things the middle half has no spread
 HULL = 0.3  # room round the box of the user's points, in its sides: points lie inside the object
 HULL_LEAST = 0.1  # the same at each end, in its longest side
 VIEWS_A_WAVE = 10
@@ -77,7 +76,7 @@ class Wavefront:
         self._cameras = list(self._home.cameras)
         held = sightings(field, self._cameras, torch.zeros(0, 3) if rivals is None else rivals)
         self._rivals_in = [xy[on] for xy, on in zip(held.xy, held.visible, strict=True)]
-        self._take(Cloud.join([]))
+        self._user = Vouched(field, self._cameras)
         self._prompted: list[int] = []
         self._fences = fences
         self._least: int | None = None
@@ -89,16 +88,11 @@ class Wavefront:
 
     def add_cloud(self, cloud: Cloud) -> Bool[Tensor, "views points"]:
         """Take in points that the user vouches for; which views see them."""
-        self._user = Cloud.join([self._user, cloud])
-        seen = sightings(self._field, self._cameras, cloud.points)
-        for number, (xy, visible) in enumerate(zip(seen.xy, seen.visible, strict=True)):
-            self._xy[number] = torch.cat([self._xy[number], xy[visible]])
-            self._labels[number] = torch.cat([self._labels[number], cloud.labels[visible]])
-        return seen.visible
+        return self._user.add(cloud)
 
     def add_space(self, prompt: SpacePrompt) -> None:
         """Take in points that the user gave in space, and what is demanded of views that see them."""
-        visible = self.add_cloud(space_cloud(prompt))
+        visible = self._user.add(space_cloud(prompt))
         self._least = prompt.least_visible or self._least
         lacking = ~visible[:, list(prompt.crucial)].all(1)
         self._blind.update(lacking.nonzero()[:, 0].tolist())
@@ -138,8 +132,10 @@ class Wavefront:
         xy = (sure if bool(sure.any()) else best.mask).nonzero().flip(-1).float() + 0.5
         xy = xy[:: 1 + len(xy) // MOST_PIXELS]
         depth = self._field.depth_at(marks.camera, xy)
-        limit = _limit(depth[depth.isfinite()])
-        lost = torch.cat([lost_clicks(self._field, marks), self._forget_behind(limit, marks)]).unique(dim=0)
+        limit = far_behind(depth)
+        astray, points = behind(self._field, marks, limit)
+        self._user.forget(points)
+        lost = torch.cat([lost_clicks(self._field, marks), astray]).unique(dim=0)
         if marks.box is None and not len(lost):
             return
         if marks.box is not None:
@@ -150,32 +146,9 @@ class Wavefront:
         near = points.isfinite().all(-1) & self._near_clicks(points) & (depth <= limit)
         xy, points = xy[near], points[near]
         if marks.box is None:
-            chosen = [self._most_seen(points[(xy - one).norm(dim=-1).argsort()[:NEAREST]]) for one in lost]
-            points = torch.cat(chosen)
-        self.add_cloud(Cloud(points, torch.ones(len(points), dtype=torch.int64)))
-
-    def _forget_behind(self, limit: float, marks: Marks) -> Float[Tensor, "m 2"]:
-        """Clicks of several whose points lie deeper than the limit; the points are forgotten."""
-        clicks, camera = marks.positive, marks.camera
-        depth = self._field.depth_at(camera, clicks)
-        behind = (depth > limit) & (len(clicks) > 1)
-        if bool(behind.any()):
-            wrong = camera.unproject(clicks[behind], depth[behind])
-            kept = torch.cdist(self._user.points, wrong).amin(1) > 0
-            self._take(Cloud(self._user.points[kept], self._user.labels[kept]))
-        return clicks[behind]
-
-    def _take(self, cloud: Cloud) -> None:
-        """Take these points that the user vouches for, in place of those from before."""
-        self._user = Cloud.join([])
-        self._xy = [torch.zeros(0, 2) for _ in self._cameras]
-        self._labels = [torch.zeros(0, dtype=torch.int64) for _ in self._cameras]
-        self.add_cloud(cloud)
-
-    def _most_seen(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "m 3"]:
-        """The one that most views see, the first of these: a wrong depth shows in others. Of none, none."""
-        seen = sightings(self._field, self._cameras, points).visible.sum(0)
-        return points[seen.argmax()][None] if len(points) else points
+            nearest = [points[(xy - one).norm(dim=-1).argsort()[:NEAREST]] for one in lost]
+            points = torch.cat([self._user.most_seen(few) for few in nearest])
+        self._user.add(Cloud(points, torch.ones(len(points), dtype=torch.int64)))
 
     def decode(self, most: int | None, told: Told) -> None:
         total = len(self._cameras)
@@ -183,7 +156,7 @@ class Wavefront:
         def seen(_: int) -> None:
             told(len(self._looked_at), total)
 
-        on_object = self._user.points[self._user.labels == 1]
+        on_object = self._user.on_object
         middle = on_object.mean(0) if len(on_object) else torch.zeros(3)
         order = spread_order(self._home, self._prompted, self._seeing(), middle)
         order = [number for number in order if number not in self._looked_at]
@@ -233,17 +206,17 @@ class Wavefront:
         return self._settle().segments(self._home, identity)
 
     def seeds(self) -> tuple[Point, ...]:
-        return as_points(self._user.points[self._user.labels == 1])
+        return as_points(self._user.on_object)
 
     def _seeing(self) -> list[int]:
         """Views that see enough of the user's points."""
         seeing = []
-        for number, labels in enumerate(self._labels):
-            clicked = int((self._user.labels == 1).sum())
+        clicked = len(self._user.on_object)
+        for number, labels in enumerate(self._user.labels):
             few = 2 if self._config.choose and clicked > 1 else 1  # one of several clicks says little
             enough = int((labels == 1).sum()) >= few
             if self._config.visible == "most":
-                least = self._least or int(0.8 * len(self._user)) + 1
+                least = self._least or int(0.8 * len(self._user.cloud)) + 1
                 enough = len(labels) >= least and number not in self._blind
             if enough:
                 seeing.append(number)
@@ -287,7 +260,7 @@ class Wavefront:
     ) -> list[Candidate]:
         """What a view answers; other threads ask other views meanwhile."""
         view, camera = self._home.views[number], self._cameras[number]
-        seen = Marks(camera, view, self._xy[number], self._labels[number], None)
+        seen = Marks(camera, view, self._user.xy[number], self._user.labels[number], None)
         projected = ViewPrompts(view.name, seen.xy, seen.labels, source=source)
         asked = (
             self._from_clicks(projected, camera)
@@ -370,7 +343,7 @@ class Wavefront:
         return float(self._near_clicks(shown).float().mean()) if len(shown) else 1.0
 
     def _near_clicks(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, "n"]:
-        clicks = self._user.points[self._user.labels == 1]
+        clicks = self._user.on_object
         if self._boxed or len(clicks) < 2:
             near = torch.ones(len(points), dtype=torch.bool)
             for fence in self._fences:
@@ -381,7 +354,9 @@ class Wavefront:
 
     def _settle(self) -> Settled:
         if self._settled is None:
-            anchored = {number for number, labels in enumerate(self._labels) if bool((labels == 1).any())}
+            anchored = {
+                number for number, labels in enumerate(self._user.labels) if bool((labels == 1).any())
+            }
             self._settled = self._polls.settle(self._candidates, anchored | set(self._prompted), self._config)
         return self._settled
 
@@ -396,14 +371,6 @@ class Wavefront:
         """The same, where what all views say is evened out by the shape of what they say it of."""
         every = self._polls.shaped_guesses(self._settle()) if numbers else []
         return [every[number] for number in numbers]
-
-
-def _limit(depth: Float[Tensor, "n"]) -> float:
-    """The depth from which on something lies far behind most of what has these depths."""
-    if not len(depth):
-        return math.inf
-    near, far = depth.quantile(torch.tensor([0.25, 0.75])).tolist()
-    return far + max(FAR_BEHIND * (far - near), FAR_BEHIND_LEAST * far)
 
 
 def _in_hull(prompts: ViewPrompts, camera: Camera) -> list[ViewPrompts]:

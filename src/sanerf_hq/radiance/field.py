@@ -93,6 +93,10 @@ class RadianceField:
         home = None if self.home is None else self.home.at(moment)
         return replace(self, home=home, moment=moment)
 
+    def whole(self) -> RadianceField:
+        """The same scene at no moment, with the views of all; a scene that stands still as it is."""
+        return replace(self, home=None if self.home is None else self.home.whole(), moment=None)
+
     def is_at(self, time: float | None) -> bool:
         """Whether what it shows is so at a time; always where the scene stands still or is left moving."""
         return self.moment is None or time is None or nearest_moment(self.moments, time) == self.moment

@@ -55,6 +55,12 @@ class Home:
         return tuple(view for view in self.scene.train_views if view.camera.time == self.moment)
 
     @cached_property
+    def shown(self) -> tuple[View, ...]:
+        """The same, and the test views of that moment."""
+        views = self.scene.views
+        return views if self.moment is None else tuple(v for v in views if v.camera.time == self.moment)
+
+    @cached_property
     def cameras(self) -> tuple[Camera, ...]:
         """Their cameras, at the size that was trained on."""
         return tuple(self.sized(view) for view in self.views)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -86,8 +86,7 @@ def load_view_samples(field: RadianceField, progress: ProgressCallback = quiet) 
     """
     home = field.at_home()
     if home.moment is not None:
-        whole = replace(field, home=home.whole(), moment=None)
-        return load_view_samples(whole, progress).of_moment(home)
+        return load_view_samples(field.whole(), progress).of_moment(home)
     path = home.run.views / FILE
     digest = config_digest(
         [asdict(field.config), field.spacing, home.width, home.run.seed, home.run.fingerprint]

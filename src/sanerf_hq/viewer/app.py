@@ -97,7 +97,11 @@ class App:
             self._live[client.client_id] = (key, session)
         kept = [key, *(other for other in keys if other != key)][:KEPT_KEYS]
         client.local_storage.set_item(STORAGE, ",".join(kept))
-        page = Page(client, session, self._shown)
+        home = session.workshop.home
+        elsewhen = home.moment != self.workshop.home.moment
+        page = Page(
+            client, session, thumbnails(home.views, reach(self.workshop.field)) if elsewhen else self._shown
+        )
         where = session.viewpoint or Viewpoint.of_camera(
             self.workshop.home.views[0].camera, reach(self.workshop.field)
         )

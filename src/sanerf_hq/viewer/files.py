@@ -12,10 +12,10 @@ from typing import Literal
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export import export_masks, export_mesh, export_points, find_target
-from sanerf_hq.runs import Progress, Run, check_name
+from sanerf_hq.runs import Progress, ProgressCallback, Run, check_name
 from sanerf_hq.viewer.screen import Status
 from sanerf_hq.viewer.session import Session
-from sanerf_hq.viewer.storage import load_session, save_session
+from sanerf_hq.viewer.storage import kept_names, load_session, portable, record_session, save_session
 
 LOG = logging.getLogger(__name__)
 Kind = Literal["mesh", "points", "masks"]
@@ -42,6 +42,12 @@ class Files:
         """Segmentations of the run."""
         return self._session.workshop.home.run.segmentation_names()
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether what the session was saved as holds something of the moment that is shown."""
+        session = self._session
+        return session.name in self.names and session.workshop.home.segmentation(session.name).field.exists()
+
     def save(self, name: str, replace: bool) -> None:
         """Keep the present state as a segmentation, once it is refined.
 
@@ -51,12 +57,19 @@ class Files:
         """
 
         def begin() -> None:
-            kept = check_name(name, [] if replace or name == self._session.name else self.names)
-            if not self._session.state.prompted:
-                raise InputError("there is nothing to save; click on an object first")
+            kept = self._checked(name, replace)
             self._session.when_refined(lambda: self._start(lambda: self._save(kept)))
 
         self._try(begin)
+
+    def follow(self, name: str, replace: bool) -> None:
+        """Cut the present objects out at all times of a scene that moves, and keep them as a segmentation.
+
+        Args:
+            name: As for :meth:`save`.
+            replace: As for :meth:`save`.
+        """
+        self._start(lambda: self._follow(self._checked(name, replace)))
 
     def open(self, name: str) -> None:
         """Take a segmentation of the run as this session's state."""
@@ -87,13 +100,46 @@ class Files:
         outcome = session.outcome
         if outcome is None or not session.is_refined:
             raise InputError("the objects were changed while they were saved; save again")
-        run, scratch = session.workshop.home.run, Run.open(session.scratch)
+        home, scratch = session.workshop.home, Run.open(session.scratch)
         save_session(
-            run, scratch, name, session.state, outcome, session.workshop.preset, session.look.threshold
+            home, scratch, name, session.state, outcome, session.workshop.preset, session.look.threshold
         )
         session.name = name
         session.screen.status(Status(f"saved as segmentation {name} of the run"))
         session.screen.changed()
+
+    def _checked(self, name: str, replace: bool) -> str:
+        """A name under which the present state may be kept."""
+        session, names = self._session, self.names
+        kept = check_name(name, [] if replace or name == session.name else names)
+        if not session.state.prompted:
+            raise InputError("there is nothing to save; click on an object first")
+        if kept in names and not replace and session.workshop.field.moment is not None:
+            asked = {one.name for one in session.state.prompted}
+            lacking = [one for one in kept_names(session.workshop.home.run, kept) if one not in asked]
+            if lacking:
+                raise InputError(
+                    f"{kept} also holds {', '.join(lacking)}, not clicked at this time; click there as well, "
+                    "choose another name, or let it be replaced"
+                )
+        return kept
+
+    def _follow(self, name: str) -> None:
+        session, workshop = self._session, self._session.workshop
+        state, spec = session.state, session.segmenter
+        prompts = {one.name: portable(one) for one in state.prompted}
+        run = workshop.home.run
+        found = workshop.follow(
+            prompts, spec, name, self._telling("following"), lambda: run.remove_segmentation(name)
+        )
+        names, threshold = found.names, session.look.threshold
+        record_session(workshop.home, name, state, names, spec, workshop.preset, threshold)
+        kept = load_session(workshop.field, name, spec)
+        session.opened(name, kept.state, kept.outcome, kept.threshold)
+        times = [sum(one in field.names for field in found.fields.values()) for one in names]
+        of = f"of {len(workshop.field.moments)} times"
+        counts = ", ".join(f"{one} at {n} {of}" for one, n in zip(names, times, strict=True))
+        session.screen.status(Status(f"saved as segmentation {name} of the run: {counts}"))
 
     def _export(self, kind: Kind, what: str) -> None:
         session = self._session
@@ -104,21 +150,24 @@ class Files:
         exports = session.workshop.home.run.segmentation(session.name).exports
         path = exports / f"{check_name(what or session.name)}{SUFFIXES[kind] or '-masks'}"
         if kind == "mesh":
-            export_mesh(target, path, progress=self._told)
+            export_mesh(target, path, progress=self._telling("exporting"))
         elif kind == "points":
-            export_points(target, path, progress=self._told)
+            export_points(target, path, progress=self._telling("exporting"))
         else:
             path = _free(path)
-            export_masks(target, path, progress=self._told)
+            export_masks(target, path, progress=self._telling("exporting"))
         shown = path.relative_to(session.workshop.home.run.folder)
         session.screen.status(Status(f"{kind} of {what or session.name}: {shown} in the run"))
         self.deliver(path.name if path.is_file() else f"{path.name}.zip", _content(path))
 
-    def _told(self, progress: Progress) -> None:
-        if self._stopped.is_set():
-            raise Cancelled("the export was stopped")
-        share = progress.done / max(1, progress.total)
-        self._session.screen.status(Status(f"exporting: {progress.message or progress.stage}", share))
+    def _telling(self, doing: str) -> ProgressCallback:
+        def told(progress: Progress) -> None:
+            if self._stopped.is_set():
+                raise Cancelled("stopped from the page")
+            share = progress.done / max(1, progress.total)
+            self._session.screen.status(Status(f"{doing}: {progress.message or progress.stage}", share))
+
+        return told
 
     def _start(self, act: Callable[[], None]) -> None:
         def work() -> None:

@@ -29,7 +29,7 @@ class LivePage:
         self._mode = client.gui.add_dropdown("Mode", ("colour", "depth"))
         self._mode.on_update(lambda _: self.repaint())
         client.gui.add_markdown("The field while it trains. Open the run with `sanerf view` once it is done.")
-        self._window.add_frusta(app.shown, self._fly)
+        self._window.put_frusta(app.shown, self._fly)
 
         async def moved(_: object) -> None:
             self.repaint()

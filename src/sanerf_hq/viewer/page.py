@@ -22,11 +22,12 @@ from sanerf_hq.viewer.panel_files import FilesPanel
 from sanerf_hq.viewer.panel_objects import ObjectsPanel
 from sanerf_hq.viewer.panel_paint import PaintPanel
 from sanerf_hq.viewer.panel_show import ShowPanel
+from sanerf_hq.viewer.panel_time import TimePanel
 from sanerf_hq.viewer.pointing import reach, view_at
 from sanerf_hq.viewer.screen import Status
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.viewpoint import Viewpoint
-from sanerf_hq.viewer.window import Thumbnail, Window
+from sanerf_hq.viewer.window import Thumbnail, Window, thumbnails
 
 LOG = logging.getLogger(__name__)
 CATCH_UP_SECONDS = 0.5  # that a click waits for the camera it was made with
@@ -46,6 +47,11 @@ class Page:
         self._bar = client.gui.add_progress_bar(0.0)
         self._cancel = client.gui.add_button("Stop", disabled=True, icon=viser.Icon.PLAYER_STOP)
         self._cancel.on_click(lambda _: self.stop())
+        field = session.workshop.field
+        if field.moment is not None:
+            self._time = TimePanel(
+                client.gui, field.moments, field.moment, lambda time: self._later(lambda: self._go_to(time))
+            )
         tabs = client.gui.add_tab_group()
         with tabs.add_tab("Objects"):
             self.objects = ObjectsPanel(client.gui, session)
@@ -57,7 +63,7 @@ class Page:
             self.paint = PaintPanel(client, session, self)
         with tabs.add_tab("Help"):
             client.gui.add_markdown(table())
-        self.window.add_frusta(shown, self._frustum_clicked)
+        self.window.put_frusta(shown, self._frustum_clicked)
         self._listen()
         self._add_keys()
         session.attach(self)
@@ -116,6 +122,24 @@ class Page:
     def close(self) -> None:
         """The browser is gone."""
         self._events.shutdown(wait=False, cancel_futures=True)
+
+    def _go_to(self, time: float) -> None:
+        """Another moment, unless the slider has moved on since."""
+        session, wanted = self.session, self._time.wanted
+        shown = session.workshop.field.moment
+        if shown is None or time != wanted or shown == wanted:
+            return
+        if self.paint.is_painting:
+            self._time.stay(shown)
+            self.status(Status("end painting before you go to another time", is_error=True))
+            return
+        session.go_to(session.workshop.at(wanted))
+        home = session.workshop.home
+        self.show.offer(home.shown)
+        self.window.put_frusta(thumbnails(home.views, self.window.distance), self._frustum_clicked)
+        self.window.show_frusta(self.show.frusta and not self.paint.is_painting, self.here())
+        if session.outcome is None and self.files.is_followed:
+            self.files.open(str(session.name))
 
     def _later(self, act: Callable[[], None]) -> None:
         """Do it off the connection's thread, in the order in which things came."""

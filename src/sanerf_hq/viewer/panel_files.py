@@ -25,6 +25,12 @@ class FilesPanel:
         gui.add_button("Save", icon=viser.Icon.DEVICE_FLOPPY).on_click(
             lambda _: files.save(self._name.value, bool(self._replace.value))
         )
+        if session.workshop.field.moment is not None:
+            follow = gui.add_button(
+                "Follow through time",
+                hint="Find the objects at all times, from what was clicked; and save that",
+            )
+            follow.on_click(lambda _: files.follow(self._name.value, bool(self._replace.value)))
         self._object: viser.GuiDropdownHandle[str] = gui.add_dropdown("Export", [ALL, *self._objects()])
         for kind in get_args(Kind):
             gui.add_button(f"Export {kind}").on_click(lambda _, kind=kind: self._export(kind))

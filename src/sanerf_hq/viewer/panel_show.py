@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -26,14 +26,15 @@ class ShowPanel:
     ) -> None:
         assert set(MODES) == set(get_args(Mode))
         self._session, self._window, self._fly_to = session, window, fly_to
-        self._views = {view.name: view for view in session.workshop.home.scene.views}
+        self._views: dict[str, View] = {}
         self._mode = gui.add_dropdown(
             "Mode",
             MODES,
             initial_value=session.look.mode,
             hint="object: the shown objects alone; removed: all but them",
         )
-        self._view = gui.add_dropdown("View", tuple(self._views))
+        self._view: viser.GuiDropdownHandle[str] = gui.add_dropdown("View", [""])
+        self.offer(session.workshop.home.shown)
         gui.add_button("Fly there").on_click(lambda _: self._fly())
         self._frusta = gui.add_checkbox("Cameras", True)
         self._whole = CropBox.around(session.workshop.pool.points)
@@ -59,6 +60,11 @@ class ShowPanel:
     def frusta(self) -> bool:
         """Whether cameras are shown."""
         return bool(self._frusta.value)
+
+    def offer(self, views: Sequence[View]) -> None:
+        """The views that can be flown to."""
+        self._views = {view.name: view for view in views}
+        self._view.options = tuple(self._views)
 
     def told(self, times: Mapping[str, float]) -> None:
         """Show how long pictures took."""

@@ -100,7 +100,7 @@ def view_at(home: Home, viewpoint: Viewpoint, distance: float) -> View | None:
         viewpoint: The place.
         distance: How far off the scene's cameras look at something, scene units.
     """
-    for view in home.scene.views:
+    for view in home.shown:
         if viewpoint.is_at(view.camera, distance):
             return view
     return None

@@ -52,6 +52,7 @@ class Session:
         self.name: str | None = None  # of the segmentation that it was opened from or saved as
         self.scratch = Path(tempfile.mkdtemp(prefix="sanerf-view-"))
         self._outcomes: OrderedDict[Request, Outcome] = OrderedDict()
+        self._left: dict[float | None, tuple[History, Outcome | None]] = {}  # moments not shown any more
         self._trained: Request | None = None  # what the scratch folder holds the field of
         self._when_refined: list[Callable[[], None]] = []
         self._viewpoint: tuple[Viewpoint, tuple[int, int]] | None = None
@@ -96,6 +97,22 @@ class Session:
             if self.outcome is not None:
                 self._keep(self.outcome)
         hand_back_memory()
+
+    def go_to(self, workshop: Workshop) -> None:
+        """Show another moment of a scene that moves, as it was left: what is prompted there is its own."""
+        with self._lock:
+            self._eyes.cancel()
+            self._hands.cancel()
+            self._when_refined.clear()
+            self._left[self.workshop.field.moment] = self.history, self.outcome
+            self._outcomes.clear()
+            self.frame = self._sharp = self._trained = None
+            self.workshop = workshop
+            self.history, self.outcome = self._left.pop(workshop.field.moment, (History(), None))
+            if self.outcome is not None:
+                self._keep(self.outcome)
+        self.screen.changed()
+        self.repaint()
 
     def close(self) -> None:
         """End the session and delete its scratch folder."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.pictures import PALETTE
 from sanerf_hq.objects import load_object_field, load_segmentation_masks
 from sanerf_hq.prompts import BoxPrompt, Prompt, SpacePrompt, read_prompts, write_prompts
-from sanerf_hq.radiance import RadianceField
+from sanerf_hq.radiance import Home, RadianceField
 from sanerf_hq.runs import Run, SegmentationFolder, check_name, read_json, write_json
 from sanerf_hq.scene import Scene
 from sanerf_hq.viewer.state import SPACE, Box, Click, ObjectState, Part, Picture, SessionState
@@ -42,12 +42,14 @@ class Kept:
 
 
 def save_session(
-    run: Run, scratch: Run, name: str, state: SessionState, outcome: Outcome, preset: str, threshold: float
+    home: Home, scratch: Run, name: str, state: SessionState, outcome: Outcome, preset: str, threshold: float
 ) -> SegmentationFolder:
     """Keep a refined session under a name; what was under that name is replaced.
 
+    In a scene that moves it is kept for the moment that is shown alone.
+
     Args:
-        run: Where it is kept.
+        home: Where it is kept.
         scratch: Where its field was trained.
         name: The segmentation's name.
         state: Its objects.
@@ -59,32 +61,57 @@ def save_session(
         InputError: The name is no folder name, the run cannot be written, or another process writes to it.
     """
     name = check_name(name)
-    made, folder = scratch.segmentation(WORK), run.segmentation(name)
-    stage = scratch.stage(f"segmentations/{WORK}")
+    run, made, folder = home.run, replace(home, run=scratch).segmentation(WORK), home.segmentation(name)
+    stage = scratch.stage(made.stage)
     if stage is None or not stage.is_complete:
         raise InputError("the objects are not refined yet; wait for the training and save again")
-    kept = [one for one in state.objects if one.name in outcome.names]
     with run.lock():
         run.remove_segmentation(name)
         try:
             shutil.copytree(made.folder, folder.folder)
         except OSError as error:
             raise InputError(f"{folder.folder} cannot be written ({error.strerror}); make room") from error
-        write_json(folder.identities, {"identities": list(outcome.names)})
-        record = {
-            "objects": write_prompts({one.name: _portable(one) for one in kept}),
-            "segmenter": outcome.request.segmenter,
-            "segment_on": None,
-            "preset": preset,
-            "viewer": {"format": FORMAT, "threshold": threshold, "objects": [_object(one) for one in kept]},
-        }
-        write_json(folder.prompts, record)
-        run.mark(f"segmentations/{name}", "complete", stage.config, stage.facts)
+        record_session(home, name, state, outcome.names, outcome.request.segmenter, preset, threshold)
+        for one in {folder.stage, run.segmentation(name).stage}:
+            run.mark(one, "complete", stage.config, stage.facts)
     return folder
+
+
+def record_session(
+    home: Home,
+    name: str,
+    state: SessionState,
+    names: tuple[str, ...],
+    segmenter: str,
+    preset: str,
+    threshold: float,
+) -> None:
+    """Write down what the objects of a segmentation were prompted with."""
+    folder = home.run.segmentation(name)
+    kept = [one for one in state.objects if one.name in names]
+    record = {
+        "objects": write_prompts({one.name: portable(one) for one in kept}),
+        "time": home.moment,
+        "segmenter": segmenter,
+        "segment_on": None,
+        "preset": preset,
+        "viewer": {"format": FORMAT, "threshold": threshold, "objects": [_object(one) for one in kept]},
+    }
+    write_json(folder.prompts, record)
+    write_json(folder.identities, {"identities": list(names)})
+
+
+def kept_names(run: Run, name: str) -> tuple[str, ...]:
+    """Objects of a segmentation, as far as it says."""
+    path = run.segmentation(name).identities
+    known = read_json(path).get("identities") if path.exists() else None
+    return tuple(str(one) for one in known) if isinstance(known, list) else ()
 
 
 def load_session(field: RadianceField, name: str, segmenter: str) -> Kept:
     """A named segmentation as a session; one that ``sanerf segment`` made has colours of our own choice.
+
+    In a scene that moves, prompts given at other times than the field's are left out.
 
     Args:
         field: The run's field.
@@ -111,15 +138,17 @@ def load_session(field: RadianceField, name: str, segmenter: str) -> Kept:
                 for i, one in enumerate(found.names)
             )
             threshold = 0.0
+        time = float(record.get("time") or 0.0)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder.prompts} is damaged ({error}); segment again") from error
+    objects = tuple(replace(one, parts=_of_moment(one.parts, field, time)) for one in objects)
     state = SessionState(objects) if objects else SessionState()
     parts = tuple((one, next((o.parts for o in objects if o.name == one), ())) for one in found.names)
     spec = str(record.get("segmenter") or segmenter)
     return Kept(state, Outcome(Request(parts, spec), masks, None, found, 0.0), threshold)
 
 
-def _portable(one: ObjectState) -> list[Prompt]:
+def portable(one: ObjectState) -> list[Prompt]:
     """Prompts that a file can hold: those of other cameras as the points in space that they show.
 
     A file has no parts, so an object of several is written as what was added, without what was taken away.
@@ -135,6 +164,21 @@ def _portable(one: ObjectState) -> list[Prompt]:
         if on or off:
             asked.append(SpacePrompt(on, off))
     return asked
+
+
+def _of_moment(parts: tuple[Part, ...], field: RadianceField, time: float) -> tuple[Part, ...]:
+    """What of some parts was prompted at the field's moment; ``time``: of prompts in no view."""
+    home = field.at_home()
+    if home.moment is None:
+        return parts
+    own = {view.name for view in home.shown} | ({""} if field.is_at(time) else set())
+
+    def now(part: Part) -> Part:
+        clicks = tuple(click for click in part.clicks if click.picture.view in own)
+        return replace(part, clicks=clicks, boxes=tuple(b for b in part.boxes if b.picture.view in own))
+
+    kept = tuple(part for part in map(now, parts) if part.is_prompted)
+    return kept or (Part(),)
 
 
 def _part(prompts: Sequence[Prompt], scene: Scene) -> Part:

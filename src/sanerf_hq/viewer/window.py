@@ -118,13 +118,15 @@ class Window:
         self.client.scene.set_background_image(pixels.numpy(), "jpeg", jpeg_quality=JPEG_QUALITY, depth=far)
         self.client.flush()
 
-    def add_frusta(self, shown: tuple[Thumbnail, ...], fly_to: Callable[[View], None]) -> None:
-        """Cameras of views; a click on one flies there.
+    def put_frusta(self, shown: tuple[Thumbnail, ...], fly_to: Callable[[View], None]) -> None:
+        """Cameras of views, in place of any others; a click on one flies there.
 
         Args:
             shown: The views.
             fly_to: Told which was clicked, on the thread of the connection.
         """
+        while self._frusta:
+            self._frusta.popitem()[1].remove()
         for number, one in enumerate(shown):
             handle = self.client.scene.add_camera_frustum(
                 f"/views/{number}",

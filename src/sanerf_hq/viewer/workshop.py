@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,16 @@ from sanerf_hq.masks import (
     shown_to,
     without_nested,
 )
-from sanerf_hq.objects import OBJECT_PRESETS, ObjectField, Preview, preview_of, train_object_field
+from sanerf_hq.objects import (
+    OBJECT_PRESETS,
+    MovingObject,
+    ObjectField,
+    Preview,
+    preview_of,
+    segment_moving,
+    train_object_field,
+)
+from sanerf_hq.prompts import Prompt
 from sanerf_hq.radiance import RadianceField, load_view_samples
 from sanerf_hq.runs import Progress, ProgressCallback, Run, quiet
 from sanerf_hq.segmenters import MaskFolder, load_segmenter
@@ -99,6 +108,16 @@ class Workshop:
         self._found: OrderedDict[Asked, MaskSet] = OrderedDict()  # of all views
         self._bench = threading.Lock()  # training twice at a time on the same cores only takes longer
 
+    def at(self, time: float) -> Workshop:
+        """The same run at another moment, in a scene that moves; the two take turns in training.
+
+        Raises:
+            InputError: The time is none; or the samples cannot be read.
+        """
+        other = Workshop(self.field.whole().at(time), self.preset, self.device)
+        other._bench = self._bench
+        return other
+
     def pictures(self, spec: str) -> Pictures | MaskFolder:
         """The views as a segmenter sees them; it is loaded once.
 
@@ -157,6 +176,41 @@ class Workshop:
             config = OBJECT_PRESETS[self.preset]
             found = train_object_field(away, masks, WORK, config, progress, self.pool)
             show(Outcome(request, masks, None, found, time.monotonic() - started))
+
+    def follow(
+        self,
+        prompts: Mapping[str, Sequence[Prompt]],
+        spec: str,
+        name: str,
+        progress: ProgressCallback,
+        before_training: Callable[[], None],
+    ) -> MovingObject:
+        """Cut objects out of a scene that moves at all of its moments, from prompts at the one shown.
+
+        Args:
+            prompts: By the names of the objects.
+            spec: The segmenter.
+            name: What the segmentation is kept as.
+            progress: Told of the progress; may raise Cancelled.
+            before_training: Called once all masks are known, before anything is written.
+
+        Raises:
+            InputError: A prompt means nothing, or the views show no such object.
+            Cancelled: The callback asked for it.
+        """
+        with self._at_bench(progress):
+            found = segment_moving(
+                self.field.whole(),
+                load_segmenter(spec, self.home.scene, self.device),
+                prompts,
+                name,
+                DECODE_PRESETS[self.preset],
+                OBJECT_PRESETS[self.preset],
+                time=self.field.moment or 0.0,
+                progress=progress,
+                before_training=before_training,
+            )
+        return found.object
 
     def _masks(self, request: Request, views: int | None, progress: ProgressCallback) -> MaskSet:
         """All objects' masks, of so many views each (None: of all that show them).

@@ -1,0 +1,187 @@
+"""A scene that moves in the viewer: one moment of it, and what is cut out there followed through time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import viser
+
+from sanerf_hq.objects import load_moving_masks, load_moving_object
+from sanerf_hq.viewer.files import Files
+from sanerf_hq.viewer.panel_time import TimePanel
+from sanerf_hq.viewer.pointing import view_at
+from sanerf_hq.viewer.session import Session
+from sanerf_hq.viewer.storage import load_session
+from sanerf_hq.viewer.viewpoint import Viewpoint
+from sanerf_hq.viewer.workshop import Workshop
+from support.chromium import until
+from support.moving_balls import (
+    MOMENTS,
+    N_CAMERAS,
+    PROMPTED,
+    MovingBallField,
+    centers_at,
+    moving_camera,
+    moving_field,
+    moving_truth,
+    name_of,
+)
+from support.recorder import CANVAS, Recorder
+
+NOW, LATER = 0.5, 1.0
+AWAY = 4.0  # of the cameras from what they look at
+
+
+@pytest.fixture
+def field(tmp_path: Path, small_objects: None) -> MovingBallField:
+    torch.set_num_threads(1)
+    return moving_field(tmp_path)
+
+
+@pytest.fixture
+def opened(field: MovingBallField) -> Iterator[tuple[Session, Recorder, Files]]:
+    """The middle moment, seen from a camera that both balls are in sight of."""
+    screen = Recorder()
+    session = Session(Workshop(field.at(NOW), "draft", "cpu"), screen, "truth")
+    session.moved(Viewpoint.of_camera(moving_camera(PROMPTED, NOW), AWAY), CANVAS)
+    yield session, screen, Files(session, lambda name, content: None)
+    session.close()
+
+
+def click(session: Session, number: int) -> None:
+    window = Viewpoint.of_camera(moving_camera(PROMPTED, NOW), AWAY).camera(*CANVAS)
+    x, y = window.project(centers_at(NOW)[number - 1 : number]).xy[0].tolist()
+    session.clicked((x / CANVAS[0], y / CANVAS[1]), positive=True)
+
+
+def saved(screen: Recorder) -> None:
+    until(lambda: screen.errors or screen.statuses[-1].text.startswith("saved as"), 60, "what is kept")
+
+
+def test_only_views_of_its_time_are_shown(field: MovingBallField):
+    home = field.at(NOW).at_home()
+    assert [view.name for view in home.shown] == [name_of(index, NOW) for index in range(N_CAMERAS)]
+    assert len(home.views) == N_CAMERAS - 1, "the last camera is for tests"
+    for time in MOMENTS:
+        here = view_at(field.at(time).at_home(), Viewpoint.of_camera(moving_camera(2, NOW), AWAY), AWAY)
+        assert here is not None and here.name == name_of(2, time), "cameras stand still, photos do not"
+    assert len(field.at_home().shown) == len(MOMENTS) * N_CAMERAS
+
+
+def test_what_is_saved_is_of_its_time(opened: tuple[Session, Recorder, Files], field: MovingBallField):
+    session, screen, files = opened
+    click(session, 1)
+    files.save("ball", replace=False)
+    saved(screen)
+    assert screen.errors == []
+    assert set(load_moving_object(field, "ball").fields) == {NOW}
+    record = json.loads(field.at_home().run.segmentation("ball").prompts.read_text())
+    assert record["time"] == NOW
+    (asked,) = record["objects"]
+    assert asked["prompts"][0]["view"] == name_of(PROMPTED, NOW)
+    kept = load_session(field.at(NOW), "ball", "compact")
+    assert kept.state == session.state and kept.outcome.request == session.request
+
+
+def test_followed_through_time(
+    opened: tuple[Session, Recorder, Files], field: MovingBallField, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sanerf_hq.objects.through_time.LEAST_LIKENESS", 0.0)
+    session, screen, files = opened
+    click(session, 1)
+    files.follow("ball", replace=False)
+    saved(screen)
+    assert screen.errors == []
+    assert screen.statuses[-1].text.endswith("object 1 at 3 of 3 times")
+    assert session.name == "ball" and session.outcome is not None and session.outcome.field is not None
+    for time, masks in load_moving_masks(field, "ball").items():
+        found = masks.mask(name_of(PROMPTED, time))
+        assert found is not None
+        truth = moving_truth(moving_camera(PROMPTED, time), 1)
+        assert float((found & truth).sum() / (found | truth).sum()) > 0.9
+    later = load_session(field.at(LATER), "ball", "compact")
+    assert later.outcome.field is not None
+    assert not later.state.prompted, "what was clicked at another time says nothing of this one"
+
+
+def test_each_moment_keeps_what_was_clicked_in_it(opened: tuple[Session, Recorder, Files]):
+    session, screen, files = opened
+    click(session, 1)
+    until(lambda: session.is_refined, 60, "the refined field")
+    before, outcome, first = session.state, session.outcome, session.workshop
+    session.go_to(first.at(0.9))
+    assert session.workshop.field.moment == LATER and session.workshop.home.moment == LATER
+    assert not session.state.prompted and session.outcome is None
+    until(lambda: session.frame is not None and session.frame.is_final, 60, "the other moment's picture")
+    here = view_at(session.workshop.home, Viewpoint.of_camera(moving_camera(0, NOW), AWAY), AWAY)
+    assert here is not None and here.name == name_of(0, LATER)
+    click(session, 2)
+    until(lambda: session.is_refined, 60, "a refined field")
+    (asked,) = session.state.current.parts[0].clicks
+    assert asked.picture.view == name_of(PROMPTED, LATER)
+    session.go_to(first)
+    assert session.state == before and session.outcome is outcome
+    files.save("ball", replace=False)
+    saved(screen)
+    assert screen.errors == [], "it is trained again, for the other moment's lies in the same place"
+    assert set(load_moving_object(session.workshop.field.whole(), "ball").fields) == {NOW}
+
+
+def test_the_slider_knows_moments_and_the_latest_counts():
+    class Slider:
+        value = 0.0
+
+        def on_update(self, act: Callable[[object], None]) -> None:
+            self.act = act
+
+    class Gui(viser.GuiApi):
+        def __init__(self) -> None:
+            """Not a server's."""
+
+        def add_slider(
+            self, label: str, low: float, high: float, step: float, at: float, hint: str
+        ) -> Slider:
+            self.given = low, high, step, at
+            self.slider = Slider()
+            return self.slider
+
+    gui: Any = Gui()
+    gone: list[float] = []
+    panel = TimePanel(gui, (0.0, 0.2, 1.0), 0.2, gone.append)
+    assert gui.given == (0.0, 1.0, 0.5, 0.2)
+    for value in (0.15, 0.7, 0.9, 0.05):
+        gui.slider.value = value
+        gui.slider.act(None)
+    assert gone == [1.0, 0.0], "0.15 is nearest to the one that is shown, 0.9 to the one after it"
+    assert panel.wanted == 0.0
+    panel.stay(1.0)
+    assert gui.slider.value == 1.0 and panel.wanted == 1.0
+
+
+def test_others_of_a_segmentation_are_not_lost_by_saving_one_at_another_time(
+    opened: tuple[Session, Recorder, Files], field: MovingBallField, monkeypatch: pytest.MonkeyPatch
+):
+    session, screen, files = opened
+    click(session, 1)
+    session.edit(lambda state: state.with_object())
+    click(session, 2)
+    files.save("both", replace=False)
+    saved(screen)
+    session.edit(lambda state: state.without(0))
+    files.save("both", replace=False)
+    until(lambda: screen.errors, 30)
+    assert "both also holds object 1, not clicked at this time" in screen.errors[-1]
+    assert load_moving_object(field, "both").names == ("object 1", "object 2")
+
+
+def test_nothing_is_followed_from_nothing(opened: tuple[Session, Recorder, Files], field: MovingBallField):
+    _, screen, files = opened
+    files.follow("ball", replace=False)
+    until(lambda: screen.errors, 30)
+    assert "there is nothing to save" in screen.errors[-1]
+    assert field.at_home().run.segmentation_names() == []
