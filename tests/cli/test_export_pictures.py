@@ -17,6 +17,7 @@ from sanerf_hq.masks import MaskSet
 from sanerf_hq.masks.mask_set import save_masks
 from sanerf_hq.runs import Progress
 from support.balls import N_VIEWS
+from support.command import refused
 from support.exact_object import exact_target
 
 
@@ -31,14 +32,6 @@ def run(red: Target, monkeypatch: pytest.MonkeyPatch) -> str:
     """A run whose object is the exact one."""
     monkeypatch.setattr(export_pictures, "open_target", lambda folder, name, device, time=None: red)
     return str(red.radiance.at_home().run.folder)
-
-
-def refused(line: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    capsys.readouterr()
-    assert main(line) == 2
-    shown = capsys.readouterr()
-    assert shown.err.count("\n") == 1, shown.err
-    return shown.err
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from sanerf_hq.radiance import PRESETS
 from sanerf_hq.scene import load_scene
 from sanerf_hq.scene.benchmark import LISTS
 from support.balls import N_VIEWS, ball_camera, ball_photo, write_ball_scene
+from support.command import refused
 from support.scene_files import frame, write_image, write_json, write_scene
 
 
@@ -33,14 +34,6 @@ def run(colmap: Path) -> Path:
     words = ["--preset", "draft", "--steps", "5", "--width", "16", "--split", "every:4", "--format", "colmap"]
     assert main(["train", str(colmap), "--out", str(run), *words]) == 0
     return run
-
-
-def refused(line: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    capsys.readouterr()
-    assert main(line) == 2
-    shown = capsys.readouterr()
-    assert shown.err.count("\n") == 1, shown.err
-    return shown.err
 
 
 def test_a_run_remembers_how_its_scene_is_read(

@@ -9,6 +9,7 @@ import pytest
 
 from sanerf_hq.cli.main import main
 from support.balls import center_pixel, write_ball_scene
+from support.command import refused
 from support.ply_files import splat_rows, write_splats
 
 
@@ -21,14 +22,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["segment", str(folder / "run"), "--name", "red", "--segmenter", "truth", "--preset", "draft"]
     assert main([*words, "--view", "3", "--point", f"{x},{y}"]) == 0
     return folder / "run"
-
-
-def refused(line: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    capsys.readouterr()
-    assert main(line) == 2
-    shown = capsys.readouterr()
-    assert shown.err.count("\n") == 1, shown.err
-    return shown.err
 
 
 def test_apply_splits_a_file_of_splats(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

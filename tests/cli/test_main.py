@@ -13,6 +13,7 @@ from sanerf_hq.choices import SEGMENTERS
 from sanerf_hq.cli.doctor import Doctor
 from sanerf_hq.cli.main import main
 from sanerf_hq.errors import Cancelled, InputError
+from support.command import refused
 from support.scene_files import write_scene
 
 
@@ -33,7 +34,7 @@ from support.scene_files import write_scene
         ("demo", ["--out", "--device"]),
         ("render", ["RUN", "--view", "--out", "--what", "--width", "--device"]),
         ("weights", ["list", "fetch"]),
-        ("view", ["RUN", "--host", "--port", "--token", "--segmenter", "--preset", "--device"]),
+        ("view", ["RUN", "--host", "--port", "--token", "--segmenter", "--preset", "--time", "--device"]),
         ("train", ["--view", "--view-port"]),
         ("doctor", ["--help"]),
     ],
@@ -110,15 +111,6 @@ def test_help_does_not_wait_for_torch():
 def test_words_that_mean_nothing(words: list[str], capsys: pytest.CaptureFixture[str]):
     assert main(words) == 2
     assert capsys.readouterr().err
-
-
-def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The one line on standard error of a command that is refused."""
-    assert main(words) == 2
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert shown.err.startswith("sanerf: ") and shown.err.count("\n") == 1
-    return shown.err
 
 
 @pytest.mark.parametrize(

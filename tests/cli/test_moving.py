@@ -13,6 +13,7 @@ from PIL import Image
 from sanerf_hq.cli.main import main
 from sanerf_hq.objects import OBJECT_PRESETS
 from sanerf_hq.radiance import GridConfig
+from support.command import refused
 from support.moving_balls import MOMENTS, N_CAMERAS, PROMPTED, name_of, pixel_of, write_moving_scene
 
 
@@ -35,14 +36,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         more = [*line, "--object", "red", "--add"]
         assert main([*more, "--view", name_of(PROMPTED, 0.5), "--point", f"{x},{y}"]) == 0
     return made
-
-
-def refused(line: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    capsys.readouterr()
-    assert main(line) == 2
-    shown = capsys.readouterr()
-    assert shown.err.count("\n") == 1, shown.err
-    return shown.err
 
 
 def test_a_segmentation_holds_every_moment(run: Path):

@@ -17,6 +17,7 @@ from sanerf_hq.prompts import BoxPrompt
 from sanerf_hq.radiance import GridConfig
 from sanerf_hq.segmenters import Detections
 from support.balls import COLOURS, box_of, center_pixel, write_ball_scene
+from support.command import refused
 from support.fake_hub import FakeHub
 
 
@@ -39,14 +40,6 @@ def _small_objects(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def words(run: Path, name: str, *more: str) -> list[str]:
     return ["segment", str(run), "--name", name, "--segmenter", "truth", "--preset", "draft", *more]
-
-
-def refused(line: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    capsys.readouterr()
-    assert main(line) == 2
-    shown = capsys.readouterr()
-    assert shown.err.count("\n") == 1, shown.err
-    return shown.err
 
 
 def test_a_click_makes_a_named_segmentation_that_eval_scores(run: Path, capsys: pytest.CaptureFixture[str]):

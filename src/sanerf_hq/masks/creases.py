@@ -43,7 +43,8 @@ ROUNDS = 7  # of squares whose weights make them absolute values
 USUAL = 0.15  # difference of neighbours that the first of them takes for granted
 SMALL = 0.02  # difference up to which they remain squares
 STEPS = 150  # of conjugate gradients, at most
-TOLERANCE = 1e-3
+TOLERANCE = 1e-3  # of the last round
+ROUGH = 1e-2  # of those before, which only weigh the next one's squares
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,10 @@ def _flattened(
 ) -> Float[Tensor, "n"]:
     """The minimiser of Σ_a trust_a (v_a - value_a)² + 2 Σ_ab bond_ab |v_a - v_b|, by squares weighed anew."""
     a, b = pairs.unbind(1)
-    found = _minimiser(values, trust, pairs, bonds / USUAL)
-    for _ in range(ROUNDS - 1):
+    found = _minimiser(values, trust, pairs, bonds / USUAL, values, ROUGH)
+    for further in range(ROUNDS - 1, 0, -1):
         apart = ((found[a] - found[b]).square() + SMALL**2).sqrt()
-        found = _minimiser(values, trust, pairs, bonds / apart, found)
+        found = _minimiser(values, trust, pairs, bonds / apart, found, TOLERANCE if further == 1 else ROUGH)
     return found
 
 
@@ -97,23 +98,28 @@ def _minimiser(
     trust: Float[Tensor, "n"],
     pairs: Int64[Tensor, "n_pairs 2"],
     bonds: Float[Tensor, "n_pairs"],
-    start: Float[Tensor, "n"] | None = None,
+    start: Float[Tensor, "n"],
+    tolerance: float,
 ) -> Float[Tensor, "n"]:
-    """Of Σ_a trust_a (v_a - value_a)² + Σ_ab bond_ab (v_a - v_b)²: a sparse linear system."""
+    """Of Σ_a trust_a (v_a - value_a)² + Σ_ab bond_ab (v_a - v_b)²: a sparse linear system.
+
+    In single precision: dot products of doubles are left to threads, which wait for each other where others
+    compute too.
+    """
     from scipy import sparse
     from scipy.sparse.linalg import cg
 
     n = len(values)
     a, b = pairs.numpy().T
-    upper = sparse.coo_array((bonds.double().numpy(), (a, b)), shape=(n, n))
+    upper = sparse.coo_array((bonds.numpy(), (a, b)), shape=(n, n))
     both = (upper + upper.T).tocsr()
-    own, first = trust.double().numpy(), (values if start is None else start).double().numpy()
+    own = trust.numpy()
     diagonal = own + both.sum(1)
     scaled = sparse.diags_array(1 / diagonal)
     system = (sparse.diags_array(diagonal) - both).tocsr()
-    wanted = own * values.double().numpy()
-    solved, _ = cg(system, wanted, x0=first, rtol=TOLERANCE, maxiter=STEPS, M=scaled)
-    return torch.from_numpy(solved).float()
+    wanted = own * values.numpy()
+    solved, _ = cg(system, wanted, x0=start.numpy(), rtol=tolerance, maxiter=STEPS, M=scaled)
+    return torch.from_numpy(solved)
 
 
 def crust_round(
