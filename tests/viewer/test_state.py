@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, SpacePrompt
-from sanerf_hq.viewer.state import SPACE, Box, Click, History, Picture, SessionState
-from sanerf_hq.viewer.storage import _portable
+from sanerf_hq.viewer.state import SPACE, Box, Click, History, Part, Picture, SessionState
+from sanerf_hq.viewer.storage import portable
 from sanerf_hq.viewer.viewpoint import Viewpoint
 
 VIEW = Picture("images/3.png", None, 64, 48)
@@ -36,7 +36,7 @@ def test_a_negative_click_may_be_the_only_one_of_its_picture():
 
 def test_a_lone_negative_click_of_a_free_camera_is_kept_as_a_point_in_space():
     aside = Click(FREE, (5, 6), False, (7.0, 8.0, 9.0))
-    kept = _portable(SessionState().with_click(ON).with_click(aside).current)
+    kept = portable(SessionState().with_click(ON).with_click(aside).current)
     assert kept == [PointPrompt("images/3.png", [(10, 11)]), SpacePrompt([], [(7.0, 8.0, 9.0)])]
 
 
@@ -104,3 +104,15 @@ def test_undo_and_redo_go_back_and_forth_over_whatever_was_done(steps: list[str]
     while history.past:
         history = history.undone()
     assert history.present == seen[0]
+
+
+def test_what_is_found_takes_the_place_of_what_is_empty_and_no_name_twice():
+    box = Part("new", (), (Box(VIEW, (1, 2, 30, 40)),))
+    first = SessionState().with_found({"mug": box, "ball": box})
+    assert [one.name for one in first.objects] == ["mug", "ball"] and first.active == 0
+    more = first.with_object().with_found({"mug": box})
+    assert [one.name for one in more.objects] == ["mug", "ball", "mug 2"] and more.current.name == "mug 2"
+    assert len({one.colour for one in more.objects}) == 3
+    assert more.with_found({}).objects == more.objects
+    with pytest.raises(InputError, match="a/b"):
+        SessionState().with_found({"a/b": box})

@@ -19,6 +19,7 @@ from sanerf_hq.viewer.files import Files
 from sanerf_hq.viewer.frames import Frame
 from sanerf_hq.viewer.help import table
 from sanerf_hq.viewer.panel_files import FilesPanel
+from sanerf_hq.viewer.panel_find import FindPanel
 from sanerf_hq.viewer.panel_objects import ObjectsPanel
 from sanerf_hq.viewer.panel_paint import PaintPanel
 from sanerf_hq.viewer.panel_show import ShowPanel
@@ -54,6 +55,8 @@ class Page:
             )
         tabs = client.gui.add_tab_group()
         with tabs.add_tab("Objects"):
+            with client.gui.add_folder("Find without clicks", expand_by_default=False):
+                FindPanel(client.gui, session)
             self.objects = ObjectsPanel(client.gui, session)
         with tabs.add_tab("Show"):
             self.show = ShowPanel(client.gui, session, self.window, self.fly_to)

@@ -12,13 +12,13 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.radiance import RadianceField
-from sanerf_hq.runs import Progress
+from sanerf_hq.runs import Progress, ProgressCallback
 from sanerf_hq.viewer.crop import CropBox, cropped
 from sanerf_hq.viewer.cut import cut_field
 from sanerf_hq.viewer.frames import Frame, Painter
@@ -26,7 +26,7 @@ from sanerf_hq.viewer.memory import hand_back_memory
 from sanerf_hq.viewer.overlay import Look, picture_of
 from sanerf_hq.viewer.pointing import Pointing, frame_size
 from sanerf_hq.viewer.screen import Screen, Status
-from sanerf_hq.viewer.state import History, Operation, SessionState
+from sanerf_hq.viewer.state import History, Operation, Part, SessionState
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.warp import warped
 from sanerf_hq.viewer.worker import Ticket, Worker
@@ -334,6 +334,22 @@ class Session:
         self.screen.status(Status("looking for the object", 0.0))
         self._hands.submit(lambda ticket: self._work(request, ticket), self._told)
 
+    def look_for(self, what: str, look: Callable[[ProgressCallback], Mapping[str, Part]]) -> None:
+        """Find objects without a click; they are added, and segmented.
+
+        Args:
+            what: What is looked for, for the page.
+            look: Finds their prompts, by name; told how it may tell of its progress.
+        """
+
+        def work(ticket: Ticket) -> None:
+            found: dict[str, Part] = {}
+            if self._done(lambda: found.update(look(ticket.check)), ticket):
+                self.edit(lambda state: state.with_found(found))
+
+        self.screen.status(Status(f"looking for {what}", 0.0))
+        self._hands.submit(work, self._told)
+
     def _work(self, request: Request, ticket: Ticket) -> None:
         def show(outcome: Outcome) -> None:
             ticket.check()
@@ -344,26 +360,30 @@ class Session:
                 self._trained = request
             self._show(outcome)
 
-        try:
-            self.workshop.segment(request, self.scratch, show, ticket.check)
-        except InputError as error:
-            self._fail(str(error), ticket)
-            return
-        except Cancelled:
-            raise
-        except Exception:
-            LOG.exception("segmenting failed")
-            self._fail("segmenting failed for a reason of the program's own; its log says more", ticket)
-            return
-        finally:
-            hand_back_memory()
-        if ticket.is_stopped:
+        if not self._done(lambda: self.workshop.segment(request, self.scratch, show, ticket.check), ticket):
             return
         self.screen.status(Status(self.summary()))
         with self._lock:
             waiting, self._when_refined = self._when_refined, []
         for act in waiting:
             act()
+
+    def _done(self, act: Callable[[], None], ticket: Ticket) -> bool:
+        """Do what a job is for; whether it was done and is still wanted. What fails is said in the page."""
+        try:
+            act()
+        except InputError as error:
+            self._fail(str(error), ticket)
+            return False
+        except Cancelled:
+            raise
+        except Exception:
+            LOG.exception("segmenting failed")
+            self._fail("segmenting failed for a reason of the program's own; its log says more", ticket)
+            return False
+        finally:
+            hand_back_memory()
+        return not ticket.is_stopped
 
     def _fail(self, sentence: str, ticket: Ticket) -> None:
         if not ticket.is_stopped:
@@ -378,7 +398,13 @@ class Session:
         return ", ".join(parts) or "click on an object"
 
     def _told(self, progress: Progress) -> None:
-        words = {"masks": "finding masks", "object": "training", "surfaces": "reading samples"}
+        words = {
+            "masks": "finding masks",
+            "object": "training",
+            "surfaces": "reading samples",
+            "everything": "looking at views",
+            "text": "looking at views",
+        }
         text = progress.message or words.get(progress.stage, progress.stage)
         self.screen.status(Status(text, progress.done / max(1, progress.total)))
 

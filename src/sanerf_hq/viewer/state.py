@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -188,6 +188,21 @@ class SessionState:
         colour = PALETTE[len(self.objects) % len(PALETTE)]
         made = ObjectState(checked(name, taken) if name else f"object {number}", colour)
         return SessionState((*self.objects, made), len(self.objects))
+
+    def with_found(self, found: Mapping[str, Part]) -> SessionState:
+        """More objects, by their names, in place of those that are not prompted; the first is active.
+
+        Raises:
+            InputError: A name is none.
+        """
+        objects = list(self.prompted)
+        for name, part in found.items():
+            taken = {one.name for one in objects}
+            names = (name if n == 1 else f"{name} {n}" for n in range(1, len(taken) + 2))
+            free = next(one for one in names if one not in taken)
+            objects.append(ObjectState(checked(free), PALETTE[len(objects) % len(PALETTE)], parts=(part,)))
+        first = min(len(self.prompted), len(objects) - 1)
+        return SessionState(tuple(objects), first) if objects else self
 
     def without(self, index: int) -> SessionState:
         """One object less; where it was the last, an empty one takes its place."""

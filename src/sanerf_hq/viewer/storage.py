@@ -134,7 +134,9 @@ def load_session(field: RadianceField, name: str, segmenter: str) -> Kept:
         else:
             prompts = read_prompts(folder.prompts) if record.get("objects") else {}
             objects = tuple(
-                ObjectState(one, PALETTE[i % len(PALETTE)], parts=(_part(prompts.get(one, ()), home.scene),))
+                ObjectState(
+                    one, PALETTE[i % len(PALETTE)], parts=(part_of(prompts.get(one, ()), home.scene),)
+                )
                 for i, one in enumerate(found.names)
             )
             threshold = 0.0
@@ -181,7 +183,7 @@ def _of_moment(parts: tuple[Part, ...], field: RadianceField, time: float) -> tu
     return kept or (Part(),)
 
 
-def _part(prompts: Sequence[Prompt], scene: Scene) -> Part:
+def part_of(prompts: Sequence[Prompt], scene: Scene) -> Part:
     """Prompts of a file as clicks and boxes."""
     clicks: list[Click] = []
     boxes: list[Box] = []

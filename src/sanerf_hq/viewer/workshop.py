@@ -20,6 +20,7 @@ from sanerf_hq.masks import (
     Survey,
     begin_survey,
     clicked_points,
+    find_everything,
     mask_set,
     shown_to,
     without_nested,
@@ -33,14 +34,15 @@ from sanerf_hq.objects import (
     segment_moving,
     train_object_field,
 )
-from sanerf_hq.prompts import Prompt
+from sanerf_hq.prompts import BoxPrompt, Prompt, find_by_text
 from sanerf_hq.radiance import RadianceField, load_view_samples
 from sanerf_hq.runs import Progress, ProgressCallback, Run, quiet
-from sanerf_hq.segmenters import MaskFolder, load_segmenter
+from sanerf_hq.segmenters import Detector, MaskFolder, load_detector, load_segmenter
 from sanerf_hq.viewer.combine import combined
 from sanerf_hq.viewer.state import ObjectState, Operation, Part
 
 WORK = "work"
+DETECTOR = "grounding_dino"
 KEPT_PARTS = 32
 STAGE = "masks"
 T = TypeVar("T")
@@ -106,6 +108,7 @@ class Workshop:
         self._pictures: dict[str, Pictures | MaskFolder] = {}
         self._begun: OrderedDict[Asked, Survey] = OrderedDict()  # of which a preview is there
         self._found: OrderedDict[Asked, MaskSet] = OrderedDict()  # of all views
+        self._detector: Detector | None = None
         self._bench = threading.Lock()  # training twice at a time on the same cores only takes longer
 
     def at(self, time: float) -> Workshop:
@@ -176,6 +179,38 @@ class Workshop:
             config = OBJECT_PRESETS[self.preset]
             found = train_object_field(away, masks, WORK, config, progress, self.pool)
             show(Outcome(request, masks, None, found, time.monotonic() - started))
+
+    def everything(self, spec: str, progress: ProgressCallback) -> dict[str, list[BoxPrompt]]:
+        """Prompts for all things that views agree upon.
+
+        Raises:
+            InputError: The segmenter answers no clicks, or they agree upon nothing.
+            Cancelled: The callback asked for it.
+        """
+        with self._at_bench(progress):
+            pictures = self.pictures(spec)
+            if isinstance(pictures, MaskFolder):
+                raise InputError(
+                    f"{spec} answers no clicks, with which things are looked for; choose another"
+                )
+            shown = DECODE_PRESETS[self.preset].segment_on
+            return find_everything(
+                self.field, pictures.segmenter, self.pool, segment_on=shown, progress=progress
+            )
+
+    def by_words(self, words: str, progress: ProgressCallback) -> dict[str, list[BoxPrompt]]:
+        """Prompts for what some words say.
+
+        Raises:
+            InputError: Nothing fits them, or the detector is missing.
+            Cancelled: The callback asked for it.
+        """
+        if not words:
+            raise InputError("no words are given; say what to look for, such as: a gold cape")
+        with self._at_bench(progress):
+            if self._detector is None:
+                self._detector = load_detector(DETECTOR, self.device)
+            return {words: find_by_text(self.field, self._detector, words, progress=progress)}
 
     def follow(
         self,
