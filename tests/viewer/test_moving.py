@@ -109,7 +109,9 @@ def test_followed_through_time(
     assert not later.state.prompted, "what was clicked at another time says nothing of this one"
 
 
-def test_each_moment_keeps_what_was_clicked_in_it(opened: tuple[Session, Recorder, Files]):
+def test_each_moment_keeps_what_was_clicked_in_it(
+    opened: tuple[Session, Recorder, Files], monkeypatch: pytest.MonkeyPatch
+):
     session, screen, files = opened
     click(session, 1)
     until(lambda: session.is_refined, 60, "the refined field")
@@ -124,8 +126,17 @@ def test_each_moment_keeps_what_was_clicked_in_it(opened: tuple[Session, Recorde
     until(lambda: session.is_refined, 60, "a refined field")
     (asked,) = session.state.current.parts[0].clicks
     assert asked.picture.view == name_of(PROMPTED, LATER)
+    second = session.outcome
     session.go_to(first)
     assert session.state == before and session.outcome is outcome
+    monkeypatch.setattr("sanerf_hq.viewer.session.KEPT_OUTCOMES", 1)
+    session.go_to(first.at(0.1))  # what was made of the clicks of LATER is let go, the clicks are not
+    session.go_to(first.at(LATER))
+    assert session.state.prompted and session.outcome is None
+    until(lambda: session.is_refined, 60, "it is segmented again")
+    assert second is not None and session.request == second.request
+    session.go_to(first)
+    until(lambda: session.is_refined, 60, "the first moment again")
     files.save("ball", replace=False)
     saved(screen)
     assert screen.errors == [], "it is trained again, for the other moment's lies in the same place"

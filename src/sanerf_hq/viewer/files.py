@@ -16,6 +16,7 @@ from sanerf_hq.runs import Progress, ProgressCallback, Run, check_name
 from sanerf_hq.viewer.screen import Status
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.storage import kept_names, load_session, portable, record_session, save_session
+from sanerf_hq.viewer.workshop import Workshop
 
 LOG = logging.getLogger(__name__)
 Kind = Literal["mesh", "points", "masks"]
@@ -75,10 +76,8 @@ class Files:
         """Take a segmentation of the run as this session's state."""
 
         def read() -> None:
-            session = self._session
-            kept = load_session(session.workshop.field, name, session.segmenter)
-            session.opened(name, kept.state, kept.outcome, kept.threshold)
-            session.screen.status(Status(f"opened {name}"))
+            if self._show(name, self._session.workshop):
+                self._session.screen.status(Status(f"opened {name}"))
 
         self._start(read)
 
@@ -134,12 +133,20 @@ class Files:
         )
         names, threshold = found.names, session.look.threshold
         record_session(workshop.home, name, state, names, spec, workshop.preset, threshold)
-        kept = load_session(workshop.field, name, spec)
-        session.opened(name, kept.state, kept.outcome, kept.threshold)
+        session.name = name
+        self._show(name, workshop)
         times = [sum(one in field.names for field in found.fields.values()) for one in names]
         of = f"of {len(workshop.field.moments)} times"
         counts = ", ".join(f"{one} at {n} {of}" for one, n in zip(names, times, strict=True))
         session.screen.status(Status(f"saved as segmentation {name} of the run: {counts}"))
+
+    def _show(self, name: str, workshop: Workshop) -> bool:
+        """Take a segmentation as the session's state, unless another moment is shown by now."""
+        session = self._session
+        kept = load_session(workshop.field, name, session.segmenter)
+        if session.workshop is workshop:
+            session.opened(name, kept.state, kept.outcome, kept.threshold)
+        return session.workshop is workshop
 
     def _export(self, kind: Kind, what: str) -> None:
         session = self._session

@@ -141,7 +141,7 @@ class Page:
         self.show.offer(home.shown)
         self.window.put_frusta(thumbnails(home.views, self.window.distance), self._frustum_clicked)
         self.window.show_frusta(self.show.frusta and not self.paint.is_painting, self.here())
-        if session.outcome is None and self.files.is_followed:
+        if session.outcome is None and not session.state.prompted and self.files.is_followed:
             self.files.open(str(session.name))
 
     def _later(self, act: Callable[[], None]) -> None:

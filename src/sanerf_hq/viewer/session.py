@@ -52,7 +52,7 @@ class Session:
         self.name: str | None = None  # of the segmentation that it was opened from or saved as
         self.scratch = Path(tempfile.mkdtemp(prefix="sanerf-view-"))
         self._outcomes: OrderedDict[Request, Outcome] = OrderedDict()
-        self._left: dict[float | None, tuple[History, Outcome | None]] = {}  # moments not shown any more
+        self._left: OrderedDict[float | None, tuple[History, Outcome | None]] = OrderedDict()  # other moments
         self._trained: Request | None = None  # what the scratch folder holds the field of
         self._when_refined: list[Callable[[], None]] = []
         self._viewpoint: tuple[Viewpoint, tuple[int, int]] | None = None
@@ -104,8 +104,7 @@ class Session:
             self._eyes.cancel()
             self._hands.cancel()
             self._when_refined.clear()
-            self._left[self.workshop.field.moment] = self.history, self.outcome
-            self._outcomes.clear()
+            self._leave(self.workshop.field.moment, KEPT_OUTCOMES)
             self.frame = self._sharp = self._trained = None
             self.workshop = workshop
             self.history, self.outcome = self._left.pop(workshop.field.moment, (History(), None))
@@ -113,6 +112,16 @@ class Session:
                 self._keep(self.outcome)
         self.screen.changed()
         self.repaint()
+        if self.outcome is None and self.state.prompted:
+            self._segment()
+
+    def _leave(self, moment: float | None, kept: int) -> None:
+        """Remember how a moment is left; what was made of the clicks of the latest few alone."""
+        self._left[moment] = self.history, self.outcome
+        self._left.move_to_end(moment)
+        for old in list(self._left)[:-kept]:
+            self._left[old] = self._left[old][0], None
+        self._outcomes.clear()
 
     def close(self) -> None:
         """End the session and delete its scratch folder."""
