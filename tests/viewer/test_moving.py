@@ -12,7 +12,10 @@ import torch
 import viser
 
 from sanerf_hq.objects import load_moving_masks, load_moving_object
+from sanerf_hq.viewer.app import App
 from sanerf_hq.viewer.files import Files
+from sanerf_hq.viewer.gate import Gate
+from sanerf_hq.viewer.page import Page
 from sanerf_hq.viewer.panel_time import TimePanel
 from sanerf_hq.viewer.pointing import view_at
 from sanerf_hq.viewer.session import Session
@@ -32,6 +35,7 @@ from support.moving_balls import (
     name_of,
 )
 from support.recorder import CANVAS, Recorder
+from support.viewer_client import CLIENTS, Client
 
 NOW, LATER = 0.5, 1.0
 AWAY = 4.0  # of the cameras from what they look at
@@ -172,6 +176,30 @@ def test_the_slider_knows_moments_and_the_latest_counts():
     assert panel.wanted == 0.0
     panel.stay(1.0)
     assert gui.slider.value == 1.0 and panel.wanted == 1.0
+
+
+def test_the_page_goes_to_another_time(field: MovingBallField, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sanerf_hq.viewer.app.ANSWER_SECONDS", 0.2)  # nobody answers for a local storage
+    app = App(Workshop(field.at(NOW), "draft", "cpu"), Gate.at("127.0.0.1"), 0, "truth")
+    try:
+        client = Client(app.server.get_port())
+        client.look()
+        until(lambda: app.sessions and app.sessions[0].frame is not None, 60, "the page")
+        (session,) = app.sessions
+        page = session.screen
+        assert isinstance(page, Page)
+        assert set(page.window._frusta) == {name_of(index, NOW) for index in range(N_CAMERAS - 1)}
+        slider = page._time._slider._impl.uuid
+        client.send("GuiUpdateMessage", uuid=slider, updates={"value": 0.9})
+        until(lambda: name_of(0, LATER) in page.window._frusta, 60, "cameras of that time")
+        assert session.workshop.field.moment == LATER
+        assert set(page.window._frusta) == {name_of(index, LATER) for index in range(N_CAMERAS - 1)}
+        assert page.show._view.options == tuple(name_of(index, LATER) for index in range(N_CAMERAS))
+    finally:
+        for one in CLIENTS:
+            one.socket.close()
+        CLIENTS.clear()
+        app.stop()
 
 
 def test_others_of_a_segmentation_are_not_lost_by_saving_one_at_another_time(
