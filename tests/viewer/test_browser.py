@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from sanerf_hq.objects import ObjectField, train_object_field
 from sanerf_hq.radiance import PRESETS, RadianceField, train_radiance_field
 from sanerf_hq.scene import View, load_scene, read_instances
 from sanerf_hq.viewer.app import App, warm_up
@@ -120,8 +123,16 @@ def iou_of(overlay: Tensor, truth: Tensor, identity: int) -> float:
 
 
 def test_one_click_is_enough_and_the_page_answers_while_the_field_is_trained(
-    app: App, browser: Chromium, tmp_path: Path
+    app: App, browser: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    looked_round = threading.Event()
+
+    def trained_late(*words: Any, **more: Any) -> ObjectField:
+        found = train_object_field(*words, **more)
+        looked_round.wait(60)
+        return found
+
+    monkeypatch.setattr("sanerf_hq.viewer.workshop.train_object_field", trained_late)
     browser.open(app.url)
     session = session_of(app)
     until(lambda: "click on an object" in browser.text(), 60, "the panel")
@@ -149,6 +160,7 @@ def test_one_click_is_enough_and_the_page_answers_while_the_field_is_trained(
         "another picture",
     )
     assert not session.is_refined
+    looked_round.set()
     browser.screenshot(tmp_path / "round.png")
     refined(session, browser)
     browser.press("Show")
