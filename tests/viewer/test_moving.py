@@ -108,6 +108,10 @@ def test_followed_through_time(
         assert found is not None
         truth = moving_truth(moving_camera(PROMPTED, time), 1)
         assert float((found & truth).sum() / (found | truth).sum()) > 0.9
+    files.save("ball", replace=False)
+    until(lambda: screen.errors, 30)
+    assert "ball also holds other times" in screen.errors[-1]
+    assert set(load_moving_object(field, "ball").fields) == set(MOMENTS)
     later = load_session(field.at(LATER), "ball", "compact")
     assert later.outcome.field is not None
     assert not later.state.prompted, "what was clicked at another time says nothing of this one"

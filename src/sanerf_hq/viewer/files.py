@@ -59,6 +59,10 @@ class Files:
 
         def begin() -> None:
             kept = self._checked(name, replace)
+            if not replace and self._holds_other_times(kept):
+                raise InputError(
+                    f"{kept} also holds other times; follow through time, choose another name, or replace it"
+                )
             self._session.when_refined(lambda: self._start(lambda: self._save(kept)))
 
         self._try(begin)
@@ -122,6 +126,12 @@ class Files:
                     "choose another name, or let it be replaced"
                 )
         return kept
+
+    def _holds_other_times(self, name: str) -> bool:
+        """Whether a segmentation has objects at moments that are not shown."""
+        workshop = self._session.workshop
+        others = (moment for moment in workshop.field.moments if moment != workshop.field.moment)
+        return any(workshop.home.at(moment).segmentation(name).field.exists() for moment in others)
 
     def _follow(self, name: str) -> None:
         session, workshop = self._session, self._session.workshop
