@@ -124,7 +124,10 @@ def test_each_moment_keeps_what_was_clicked_in_it(
     click(session, 1)
     until(lambda: session.is_refined, 60, "the refined field")
     before, outcome, first = session.state, session.outcome, session.workshop
-    session.go_to(first.at(0.9))
+    later = first.at(0.9)
+    pictures = [workshop.pictures("truth") for workshop in (first, later)]
+    assert pictures[0] is pictures[1], "what answers is loaded once for all moments"
+    session.go_to(later)
     assert session.workshop.field.moment == LATER and session.workshop.home.moment == LATER
     assert not session.state.prompted and session.outcome is None
     until(lambda: session.frame is not None and session.frame.is_final, 60, "the other moment's picture")

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,7 +37,7 @@ from sanerf_hq.objects import (
 from sanerf_hq.prompts import BoxPrompt, Prompt, find_by_text
 from sanerf_hq.radiance import RadianceField, load_view_samples
 from sanerf_hq.runs import Progress, ProgressCallback, Run, quiet
-from sanerf_hq.segmenters import Detector, MaskFolder, load_detector, load_segmenter
+from sanerf_hq.segmenters import Detector, MaskFolder, Segmenter, load_detector, load_segmenter
 from sanerf_hq.viewer.combine import combined
 from sanerf_hq.viewer.state import ObjectState, Operation, Part
 
@@ -91,6 +91,16 @@ class Outcome:
         return tuple(name for name, _ in self.request.objects)
 
 
+@dataclass(frozen=True)
+class _Tools:
+    """What the workshops of all moments of a run share."""
+
+    segmenters: dict[str, Segmenter | MaskFolder] = field(default_factory=dict)
+    detectors: dict[str, Detector] = field(default_factory=dict)
+    bench: threading.Lock = field(default_factory=threading.Lock)
+    """Training twice at a time on the same cores only takes longer."""
+
+
 class Workshop:
     """A run opened for viewing. Methods may be called from any thread."""
 
@@ -108,17 +118,16 @@ class Workshop:
         self._pictures: dict[str, Pictures | MaskFolder] = {}
         self._begun: OrderedDict[Asked, Survey] = OrderedDict()  # of which a preview is there
         self._found: OrderedDict[Asked, MaskSet] = OrderedDict()  # of all views
-        self._detector: Detector | None = None
-        self._bench = threading.Lock()  # training twice at a time on the same cores only takes longer
+        self._tools = _Tools()
 
     def at(self, time: float) -> Workshop:
-        """The same run at another moment, in a scene that moves; the two take turns in training.
+        """The same run at another moment, in a scene that moves, with what was loaded for this one.
 
         Raises:
             InputError: The time is none; or the samples cannot be read.
         """
         other = Workshop(self.field.whole().at(time), self.preset, self.device)
-        other._bench = self._bench
+        other._tools = self._tools
         return other
 
     def pictures(self, spec: str) -> Pictures | MaskFolder:
@@ -128,9 +137,15 @@ class Workshop:
             InputError: There is none of that name, or what it needs is missing.
         """
         if spec not in self._pictures:
-            segmenter = load_segmenter(spec, self.home.scene, self.device)
-            self._pictures[spec] = shown_to(self.field, segmenter, DECODE_PRESETS[self.preset])
+            decoding = DECODE_PRESETS[self.preset]
+            self._pictures[spec] = shown_to(self.field, self._segmenter(spec), decoding)
         return self._pictures[spec]
+
+    def _segmenter(self, spec: str) -> Segmenter | MaskFolder:
+        known = self._tools.segmenters
+        if spec not in known:
+            known[spec] = load_segmenter(spec, self.home.scene, self.device)
+        return known[spec]
 
     def encode_views(self, spec: str) -> None:
         """Encode the training views ahead of the first prompt; what is kept in the run is not made anew.
@@ -208,9 +223,10 @@ class Workshop:
         if not words:
             raise InputError("no words are given; say what to look for, such as: a gold cape")
         with self._at_bench(progress):
-            if self._detector is None:
-                self._detector = load_detector(DETECTOR, self.device)
-            return {words: find_by_text(self.field, self._detector, words, progress=progress)}
+            known = self._tools.detectors
+            if DETECTOR not in known:
+                known[DETECTOR] = load_detector(DETECTOR, self.device)
+            return {words: find_by_text(self.field, known[DETECTOR], words, progress=progress)}
 
     def follow(
         self,
@@ -236,7 +252,7 @@ class Workshop:
         with self._at_bench(progress):
             found = segment_moving(
                 self.field.whole(),
-                load_segmenter(spec, self.home.scene, self.device),
+                self._segmenter(spec),
                 prompts,
                 name,
                 DECODE_PRESETS[self.preset],
@@ -303,12 +319,12 @@ class Workshop:
 
     @contextmanager
     def _at_bench(self, progress: ProgressCallback) -> Iterator[None]:
-        while not self._bench.acquire(timeout=0.1):
+        while not self._tools.bench.acquire(timeout=0.1):
             progress(Progress(STAGE, 0, 1, message="waiting for another browser's work"))
         try:
             yield
         finally:
-            self._bench.release()
+            self._tools.bench.release()
 
 
 def _put(kept: OrderedDict[Asked, T], key: Asked, value: T) -> None:
