@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import cv2
@@ -207,5 +208,27 @@ def test_no_lens_changes_nothing():
 def test_points_without_an_inverse_stay_finite():
     folding = Distortion(k1=-0.5)  # folds back at a radius of 0.82, where it reaches 0.54
     xy = torch.tensor([[0.9, 0.0], [5.0, 5.0], [0.0, 0.0]])
-    assert torch.isfinite(folding.remove(xy)).all()
-    assert folding.remove(xy)[2].tolist() == [0.0, 0.0]
+    assert folding.fold == pytest.approx(1.5**-0.5)
+    found = folding.remove(xy)
+    assert torch.isfinite(found).all()
+    assert float(found.norm(dim=-1).max()) <= folding.fold + 1e-6, "drawn back to the fold"
+    assert found[2].tolist() == [0.0, 0.0]
+
+
+def test_where_a_polynomial_folds():
+    assert Distortion().fold == Distortion(k1=0.1).fold == math.inf
+    lens = Distortion(k1=0.1, k2=-0.2, k3=0.01, k4=-0.03)
+    radii = torch.linspace(0, 3, 30001).double()
+    reached = lens.apply(torch.stack([radii, torch.zeros_like(radii)], -1))[:, 0]
+    assert float(radii[reached.argmax()]) == pytest.approx(lens.fold, abs=2e-4)
+
+
+def test_what_lies_beyond_the_fold_is_not_on_screen():
+    """At 60° the polynomial of a lens that ends at 40° leads back into the picture."""
+    camera = Camera(
+        torch.tensor([[50.0, 0, 40], [0, 50.0, 30], [0, 0, 1]]), torch.eye(4), 80, 60, Distortion(k1=-0.3)
+    )
+    tangents = torch.tensor([0.0, 0.5, 1.0, 1.73])
+    seen = camera.project(torch.stack([tangents, torch.zeros(4), torch.ones(4)], -1))
+    assert ((seen.xy[:, 0] >= 0) & (seen.xy[:, 0] < 80)).all()
+    assert seen.on_screen.tolist() == [True, True, True, False]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sanerf_hq.geometry import Camera, focus_point, look_at, opengl_to_opencv, rigid_defect
+from sanerf_hq.geometry import Camera, WorldTransform, focus_point, look_at, opengl_to_opencv, rigid_defect
 
 UP = torch.tensor([0.0, 0.0, 1.0])
 K = torch.tensor([[50.0, 0.0, 20.0], [0.0, 50.0, 15.0], [0.0, 0.0, 1.0]])
@@ -24,6 +24,13 @@ def rotation_about_x(angle: float) -> Tensor:
     pose = torch.eye(4)
     pose[1:3, 1:3] = torch.tensor([[cosine, -sine], [sine, cosine]])
     return pose
+
+
+def test_cameras_in_one_place_look_at_what_is_one_unit_ahead():
+    eye = torch.tensor([3.0, 1.0, 2.0])
+    same = [camera(eye, eye + torch.tensor([1.0, 0.0, 0.0]))] * 3
+    assert torch.allclose(focus_point(same), eye + torch.tensor([1.0, 0.0, 0.0]), atol=1e-4)
+    assert WorldTransform.from_cameras(same).scale == pytest.approx(2.0, rel=1e-3)
 
 
 @given(eye=coordinates, target=coordinates)
@@ -136,7 +143,7 @@ def test_parallel_cameras_get_a_point_in_front_of_them():
 def test_a_single_camera():
     found = focus_point([camera(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 5.0, 3.0]))])
     assert torch.isfinite(found).all()
-    assert torch.allclose(found, torch.tensor([1.0, 2.0, 3.0]), atol=1e-3)
+    assert torch.allclose(found, torch.tensor([1.0, 3.0, 3.0]), atol=1e-3), "one unit ahead"
 
 
 def test_it_moves_and_scales_with_the_cameras():

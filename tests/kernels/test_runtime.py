@@ -95,3 +95,14 @@ def test_a_tensor_that_does_not_fit_is_described():
         runtime.check("x", torch.zeros(2, 3, dtype=torch.int64), (None, 4), torch.float32)
     with pytest.raises(ValueError, match=r"tensor on cpu, got a contiguous .* one on meta"):
         runtime.check("x", torch.zeros(2, device="meta"), (2,), torch.float32, torch.device("cpu"))
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    code = "from sanerf_hq.kernels import runtime\nfrom sanerf_hq.errors import InputError\n" + (
+        "try:\n    runtime.start()\nexcept InputError as error:\n    print(error)\n"
+    )
+    with _start(code, tmp_path / "file") as process:
+        said, _ = process.communicate(timeout=120)
+    assert "file/warp cannot be written" in said.replace("\\", "/")
+    assert "SANERF_KERNEL_CACHE" in said

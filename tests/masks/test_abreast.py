@@ -28,6 +28,23 @@ def test_each_thread_computes_on_one_core_and_the_caller_on_its_own():
         torch.set_num_threads(before)
 
 
+def test_each_thread_may_compute_on_more():
+    assert list(abreast(lambda _: torch.get_num_threads(), range(4), 2, cores=3)) == [3] * 4
+
+
+def test_those_at_work_hear_that_nothing_more_is_wanted():
+    over = threading.Event()
+
+    def work(number: int) -> bool:
+        if number == 0:
+            raise ValueError("zero")
+        return over.wait(timeout=10)
+
+    with pytest.raises(ValueError, match="zero"):
+        list(abreast(work, range(2), 2, hurry=over.set))
+    assert over.is_set()
+
+
 def test_an_error_reaches_the_caller():
     def refuse(number: int) -> int:
         if number == 3:

@@ -11,7 +11,7 @@ import torch
 from sanerf_hq.masks.ballots import SIDES, Booth, count_ballots
 from sanerf_hq.masks.candidates import candidates_of, share_answered, stability
 from sanerf_hq.masks.consensus import Verdict
-from sanerf_hq.masks.guess import blocks_of, guess_from, shares_in
+from sanerf_hq.masks.guess import guess_from, shares_in
 from sanerf_hq.radiance import ViewSamples, load_view_samples, spread_order
 from sanerf_hq.segmenters import Masks
 from support.balls import BallField, ball_camera, ball_field, ball_photo
@@ -94,12 +94,6 @@ def test_a_guess_shows_the_object_in_another_view(field: BallField, pool: ViewSa
     assert 0 <= y0 < float(y.min()) < float(y.max()) < y1 <= 48
     nothing = Verdict(torch.ones(2), torch.ones(2), torch.zeros_like(known), known)
     assert guess_from(shares_in(ballots, nothing, booth), booth, 64, 48) is None
-
-
-@pytest.mark.parametrize(("width", "height", "block"), [(64, 48, 4), (63, 47, 4), (5, 9, 2), (480, 360, 7)])
-def test_blocks_are_told_from_their_number(width: int, height: int, block: int):
-    rows, columns = -(-height // block), -(-width // block)
-    assert blocks_of(rows * columns, width, height) == (rows, columns, block)
 
 
 def test_the_core_is_what_a_segmenter_is_surest_of():

@@ -23,5 +23,5 @@ def test_each_camera_learns_where_its_nearer_things_are() -> None:
         nearness.learn(views, low + torch.rand(100, generator=generator) * (high - low))
     quarter = ranges[:, 0] + NEARER * (ranges[:, 1] - ranges[:, 0])
     assert torch.allclose(nearness.log_reach[:2].exp(), quarter, rtol=0.05)
-    near = nearness.of(torch.tensor([0, 1, 2]), most=1.0)
+    near = nearness.of(torch.tensor([0, 1, 2]), most=torch.ones(3))
     assert torch.allclose(near, torch.tensor([SHARE * quarter[0], 1.0, 1.0]), rtol=0.05)

@@ -82,6 +82,43 @@ def test_a_complete_run_is_not_trained_again(tmp_path: Path) -> None:
     train_radiance_field(scene, tmp_path / "run", TINY, progress=never)
 
 
+def test_a_field_that_was_trained_otherwise_stays_unless_it_is_to_give_way(tmp_path: Path) -> None:
+    scene = load_scene(ball_scene(tmp_path / "ball"))
+    before = train_radiance_field(scene, tmp_path / "run", TINY).network.table.clone()
+    (tmp_path / "run/segmentations/mug").mkdir(parents=True)
+    longer = replace(TINY, steps=14)
+    with pytest.raises(InputError, match=r"steps 12, not 14.*--replace"):
+        train_radiance_field(scene, tmp_path / "run", longer)
+    assert torch.equal(load_radiance_field(tmp_path / "run").network.table, before)
+    train_radiance_field(scene, tmp_path / "run", longer, replace_other=True)
+    assert load_radiance_field(tmp_path / "run").config.steps == 14
+    assert not (tmp_path / "run/segmentations/mug").exists(), "it was made with the other field"
+
+
+def test_a_photo_that_cannot_be_read_ties_the_folder_to_nothing(tmp_path: Path) -> None:
+    path = ball_scene(tmp_path / "ball")
+    whole = (tmp_path / "ball/images/1.png").read_bytes()
+    (tmp_path / "ball/images/1.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"1\.png"):
+        train_radiance_field(load_scene(path), tmp_path / "run", TINY)
+    (tmp_path / "ball/images/1.png").write_bytes(whole)
+    train_radiance_field(load_scene(path), tmp_path / "run", TINY)
+
+
+def test_a_scene_that_was_moved_is_found_again(tmp_path: Path) -> None:
+    train_radiance_field(load_scene(ball_scene(tmp_path / "ball")), tmp_path / "run", TINY)
+    (tmp_path / "ball").rename(tmp_path / "moved")
+    with pytest.raises(InputError, match=r"no longer there.*sanerf train SCENE"):
+        load_radiance_field(tmp_path / "run")
+    train_radiance_field(load_scene(tmp_path / "moved"), tmp_path / "run", TINY)
+    assert load_radiance_field(tmp_path / "run").at_home().scene.root == tmp_path / "moved"
+
+
+def test_photos_are_not_enlarged(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="40 pixels wide at most, not 100000"):
+        train_radiance_field(load_scene(ball_scene(tmp_path / "ball")), tmp_path / "run", TINY, width=100000)
+
+
 def test_a_run_of_other_images_is_refused(tmp_path: Path) -> None:
     scene = load_scene(ball_scene(tmp_path / "ball"))
     train_radiance_field(scene, tmp_path / "run", TINY)
@@ -99,6 +136,8 @@ def test_a_damaged_field_is_not_trusted(tmp_path: Path) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(InputError, match="field"):
         load_radiance_field(tmp_path / "run")
+    train_radiance_field(scene, tmp_path / "run", TINY)
+    assert load_radiance_field(tmp_path / "run").config == TINY, "it is trained again"
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,17 @@ import pytest
 import torch
 
 from sanerf_hq.errors import Cancelled, InputError
-from sanerf_hq.scene import Scene, TrainingPixels, load_scene, load_training_pixels, read_image, read_mask
+from sanerf_hq.geometry import Camera
+from sanerf_hq.scene import (
+    Scene,
+    TrainingPixels,
+    View,
+    fitting_width,
+    load_scene,
+    load_training_pixels,
+    read_image,
+    read_mask,
+)
 from support.scene_files import INTRINSICS, frame, write_image, write_scene
 
 RNG = np.random.default_rng(5)
@@ -124,3 +134,24 @@ def test_a_truncated_photo_is_named(tmp_path: Path):
     (tmp_path / "2.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"2\.png is truncated or damaged"):
         load_training_pixels(scene)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "width"),
+    [
+        ([(640, 480)] * 3, None),
+        ([(1600, 1200)], None),
+        ([(4000, 3000)] * 2, 1600),
+        ([(3000, 4000)], 1200),
+        ([(1600, 1200), (1000, 2000)], 800),
+        ([(1600, 1200)] * 200, 1000),
+    ],
+)
+def test_photos_are_reduced_where_they_are_larger_than_is_any_use(
+    sizes: list[tuple[int, int]], width: int | None
+):
+    views = [
+        View(str(i), Camera(torch.eye(3), torch.eye(4), *size), Path("photo"), "train")
+        for i, size in enumerate(sizes)
+    ]
+    assert fitting_width(Scene(Path(), "s", tuple(views))) == width

@@ -49,8 +49,9 @@ def test_without_a_word_every_eighth_by_name_is_for_testing(tmp_path: Path):
     assert [view.name for view in scene.views] == names[::-1]  # the file's order stays
 
 
-def test_a_single_frame_is_trained_on(tmp_path: Path):
-    assert splits(tmp_path, [None]) == (["0"], [])
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_of_few_frames_none_can_be_spared(tmp_path: Path, n: int):
+    assert splits(tmp_path, [None] * n) == ([str(i) for i in range(n)], [])
 
 
 @pytest.mark.parametrize(

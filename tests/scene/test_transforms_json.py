@@ -342,3 +342,15 @@ def test_shared_scenes_open(shared_scene: Callable[[str], Path], name: str):
     assert [view.split for view in scene.views] == splits
     assert all(rigid_defect(view.camera.camtoworld) is None for view in scene.views)
     assert len(scene.objects) == len(json.loads((folder / "scene.json").read_text())["objects"])
+
+
+def test_shared_intrinsics_of_photos_of_several_sizes_need_their_size(tmp_path: Path):
+    frames = [frame("a.png"), frame("b.png")]
+    shared = {"fl_x": 50.0, "fl_y": 60.0, "cx": 18.0, "cy": 16.0}
+    scene = write_scene(tmp_path, frames, shared)
+    write_image(tmp_path / "b.png", size=(20, 15))
+    with pytest.raises(InputError, match=r"20x15, others are 40x30.*write w and h"):
+        load_scene(scene)
+    write_scene(tmp_path, frames, {**shared, "w": 40, "h": 30})
+    write_image(tmp_path / "b.png", size=(20, 15))
+    assert load_scene(tmp_path).views[1].camera.K[0].tolist() == [25.0, 0.0, 9.0]

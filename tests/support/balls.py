@@ -80,21 +80,26 @@ class BallField(RadianceField):
             torch.where(hit, distance * self.world.scale, torch.nan),
         )
 
+    def render(
+        self,
+        camera: Camera,
+        background: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        progress: object = None,
+    ) -> RenderedView:
+        rays = camera.rays(camera.pixel_grid())
+        distance, label = first_hits(rays, self.shell)
+        rgb = torch.where(distance.isfinite()[:, None], COLOURS[label] / 255, torch.tensor(background))
+        depth = torch.where(distance.isfinite(), distance * rays.cosines, torch.nan)
+        shape = (camera.height, camera.width)
+        return RenderedView(rgb.view(*shape, 3), depth.view(shape), distance.isfinite().float().view(shape))
+
     def render_surfaces(
         self,
         camera: Camera,
         background: tuple[float, float, float] = (1.0, 1.0, 1.0),
         progress: object = None,
     ) -> tuple[RenderedView, SurfaceSamples]:
-        rays = camera.rays(camera.pixel_grid())
-        distance, label = first_hits(rays, self.shell)
-        rgb = torch.where(distance.isfinite()[:, None], COLOURS[label] / 255, torch.tensor(background))
-        depth = torch.where(distance.isfinite(), distance * rays.cosines, torch.nan)
-        shape = (camera.height, camera.width)
-        picture = RenderedView(
-            rgb.view(*shape, 3), depth.view(shape), distance.isfinite().float().view(shape)
-        )
-        return picture, self.surfaces(rays)
+        return self.render(camera, background), self.surfaces(camera.rays(camera.pixel_grid()))
 
 
 def ball_photo(camera: Camera) -> tuple[np.ndarray, np.ndarray]:

@@ -38,11 +38,14 @@ class Train:
     steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Training steps in place of the preset's."""
     width: Annotated[int | None, tyro.conf.arg(metavar="W")] = None
-    """Width in pixels to scale the photos to; as they are if not given."""
+    """Width in pixels to scale the photos to; if not given, they are reduced only where they are longer than
+    1600 pixels, or so many that they would fill a laptop's memory."""
     seed: Annotated[int, tyro.conf.arg(metavar="I")] = 0
     """Where all chance comes from: the same seed, the same result."""
     device: Device = "cpu"
     """Where to compute."""
+    replace: bool = False
+    """Let a field in RUN that was trained with other settings, and what was segmented in it, give way."""
     exposure: bool = False
     """Let photos differ in brightness and white balance, where they do; renders show the middle."""
     refine_poses: bool = False
@@ -61,17 +64,20 @@ class Train:
         check_device(self.device)
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.radiance import PRESETS, train_radiance_field
-        from sanerf_hq.scene import load_scene
+        from sanerf_hq.scene import fitting_width, load_scene
 
         scene = load_scene(self.scene, self.opening.options())
+        width = self.width or fitting_width(scene)
+        if width != self.width:
+            print(f"the photos are reduced to a width of {width} pixels; --width W takes another", flush=True)
         config = replace(PRESETS[self.preset], exposure=self.exposure, refine_poses=self.refine_poses)
         if self.steps is not None:
             config = replace(config, steps=self.steps)
         with ConsoleProgress() as progress, self._window(scene) as watch:
             field = train_radiance_field(
-                scene, self.out, config, self.seed, self.width, self.device, progress, watch
+                scene, self.out, config, self.seed, width, self.device, progress, watch, self.replace
             )
-            scores = score_test_views(field, scene, self.width, progress)
+            scores = score_test_views(field, scene, width, progress)
         print(summary(scores))
         print(f"the run is in {self.out}")
         return 0

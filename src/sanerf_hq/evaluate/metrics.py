@@ -18,6 +18,7 @@ from torch import Tensor
 
 BOUNDARY_FRACTION = 0.02  # of the image's diagonal: Cheng et al., Boundary IoU, CVPR 2021
 BOUNDARY_PIXELS = 3
+MOST_PSNR = 100.0  # dB, of equal images: results are to be compared, and JSON has no infinity
 
 
 def erode(mask: Bool[Tensor, "h w"], radius: int) -> Bool[Tensor, "h w"]:
@@ -215,10 +216,11 @@ class PixelError:
 
     @property
     def psnr(self) -> float | None:
-        """-10 log10 of the mean squared error, dB; infinity for equal images, None where no pixel counted."""
+        """-10 log10 of the mean squared error, dB, at most ``MOST_PSNR``; None where no pixel counted."""
         if not self.n_values:
             return None
-        return -10 * math.log10(self.squared / self.n_values) if self.squared else math.inf
+        error = self.squared / self.n_values
+        return -10 * math.log10(max(error, 10 ** (-MOST_PSNR / 10)))
 
 
 def psnr(
@@ -226,7 +228,7 @@ def psnr(
     truth: UInt8[Tensor, "h w c"] | Float[Tensor, "h w c"],
     mask: Bool[Tensor, "h w"] | None = None,
 ) -> float:
-    """Peak signal-to-noise ratio of an image, dB; infinity if the images are equal.
+    """Peak signal-to-noise ratio of an image, dB; ``MOST_PSNR`` if the images are equal.
 
     Args:
         image: What is scored: uint8, or floats in [0, 1].

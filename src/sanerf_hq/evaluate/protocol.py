@@ -117,7 +117,14 @@ def bench_scene(
     segmenter = load_segmenter(protocol.segmenter, scene, protocol.device) if targets else None
     config = PRESETS[protocol.preset]
     field = train_radiance_field(
-        scene, folder, config, protocol.seed, protocol.width, protocol.device, progress
+        scene,
+        folder,
+        config,
+        protocol.seed,
+        protocol.width,
+        protocol.device,
+        progress,
+        replace_other=True,  # runs of a benchmark are its own
     )
     pool = load_view_samples(field, progress)
     made = [_segment(field, segmenter, target, protocol, pool, progress) for target in targets if segmenter]

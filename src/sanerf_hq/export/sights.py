@@ -147,13 +147,9 @@ def _blocks(
     mask: Bool[Tensor, "h w"] | None,
 ) -> _Blocks:
     here = pool.of_view(number)
-    shapes = {
-        size: (-(-camera.height // size), -(-camera.width // size))
-        for size in range(max(camera.width, camera.height), 0, -1)
-    }
-    size = next(size for size, (rows, columns) in shapes.items() if rows * columns >= here.stop - here.start)
-    index = torch.arange(here.start, here.stop).view(shapes[size])
-    return _Blocks(number, size, share[here].view(shapes[size]), index, mask)
+    shape = pool.blocks_of(camera.width, camera.height)
+    index = torch.arange(here.start, here.stop).view(shape)
+    return _Blocks(number, pool.block, share[here].view(shape), index, mask)
 
 
 def _window(on: Bool[Tensor, "rows columns"]) -> tuple[slice, slice]:

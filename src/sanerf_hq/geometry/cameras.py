@@ -7,8 +7,11 @@ z forward); a pixel (column i, row j) has its centre at (i + 0.5, j + 0.5); poin
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -37,6 +40,17 @@ class Distortion:
     def is_zero(self) -> bool:
         return not any((self.k1, self.k2, self.p1, self.p2, self.k3, self.k4))
 
+    @cached_property
+    def fold(self) -> float:
+        """Undistorted radius at which the radial polynomial turns back; infinite where it never does.
+
+        No lens shows what lies beyond: the polynomial was fitted to the picture, which ends before.
+        """
+        slopes = (1.0, 3 * self.k1, 5 * self.k2, 7 * self.k3, 9 * self.k4)  # of r · radial(r), in r²
+        roots = np.roots(np.trim_zeros(slopes[::-1], "f"))
+        turns = [root.real for root in roots if abs(root.imag) < 1e-9 and root.real > 0]
+        return math.sqrt(min(turns)) if turns else math.inf
+
     def apply(self, xy: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 2"]:
         """Normalised undistorted points to normalised distorted ones."""
         if self.is_zero:
@@ -55,8 +69,8 @@ class Distortion:
     def remove(self, xy: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 2"]:
         """The inverse of :meth:`apply`, by Newton's method in float64.
 
-        Beyond the radius where the polynomial folds back there is no inverse; such points keep the last
-        iterate, which lies outside any real image.
+        Points beyond what the polynomial reaches before it folds back have no inverse; the last iterate is
+        drawn back to the fold.
         """
         if self.is_zero:
             return xy
@@ -76,7 +90,8 @@ class Distortion:
             step_x = (j_yy * residual[..., 0] - j_xy * residual[..., 1]) / det
             step_y = (j_xx * residual[..., 1] - j_xy * residual[..., 0]) / det
             guess = guess - torch.stack([step_x, step_y], -1).clamp(-0.5, 0.5)
-        return guess.to(xy.dtype)
+        radius = guess.norm(dim=-1, keepdim=True)
+        return (guess * (self.fold / radius).clamp(max=1.0)).to(xy.dtype)
 
 
 @dataclass(frozen=True)
@@ -148,11 +163,13 @@ class Camera:
         depth = local[..., 2]
         safe = torch.where(depth > 1e-9, depth, torch.full_like(depth, 1e-9))
         K = self.K.to(points)
-        bent = self.distortion.apply(local[..., :2] / safe[..., None])
+        flat = local[..., :2] / safe[..., None]
+        bent = self.distortion.apply(flat)
         x = K[0, 0] * bent[..., 0] + K[0, 1] * bent[..., 1] + K[0, 2]
         y = K[1, 1] * bent[..., 1] + K[1, 2]
         inside = (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
-        return Projection(torch.stack([x, y], -1), depth, inside & (depth > 1e-9))
+        seen = inside & (depth > 1e-9) & (flat.square().sum(-1) <= self.distortion.fold**2)
+        return Projection(torch.stack([x, y], -1), depth, seen)
 
     def unproject(self, xy: Float[Tensor, "*n 2"], depth: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
         """Pixels with z-depth to world points (Eq. 6)."""

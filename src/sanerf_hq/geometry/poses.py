@@ -9,6 +9,7 @@ from torch import Tensor
 from sanerf_hq.geometry.cameras import Camera
 
 RIGID_TOLERANCE = 1e-3
+ONE_PLACE = 1e-6  # of the cameras' distance from the origin, what their places differ by for rounding
 
 
 def opengl_to_opencv(camtoworld: Float[Tensor, "4 4"]) -> Float[Tensor, "4 4"]:
@@ -52,13 +53,13 @@ def focus_point(cameras: list[Camera]) -> Float[Tensor, "3"]:
     """The point nearest to all optical axes, in the least-squares sense.
 
     Cameras that look the same way have no such point; a pull towards one baseline in front of the mean
-    camera keeps the answer finite and in front of them.
+    camera (one unit where all stand in one place) keeps the answer finite and in front of them.
     """
     centers = torch.stack([camera.center for camera in cameras]).double()
     forwards = torch.stack([camera.forward for camera in cameras]).double()
     middle = centers.mean(0)
-    spread = (centers - middle).norm(dim=-1).mean().clamp_min(1e-6)
-    ahead = middle + forwards.mean(0) * spread * 2
+    spread = float((centers - middle).norm(dim=-1).mean())
+    ahead = middle + forwards.mean(0) * (2 * spread if spread > ONE_PLACE * float(middle.norm()) else 1.0)
     projectors = torch.eye(3, dtype=torch.float64) - forwards[:, :, None] * forwards[:, None, :]
     weight = 1e-3 * len(cameras)
     normal = projectors.sum(0) + weight * torch.eye(3, dtype=torch.float64)

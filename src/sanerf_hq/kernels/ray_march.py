@@ -48,10 +48,8 @@ class MarchConfig:
 class RaySamples:
     """Samples of a batch of rays, packed one ray after the other (nerfacc's words).
 
-    Only the first ``n_samples`` rows of the per-sample tensors mean something; on the CPU there are no more.
-
     Attributes:
-        ray_indices: Ray of each sample; 0 beyond ``n_samples``.
+        ray_indices: Ray of each sample.
         t_starts: Start of each interval, distance along the ray.
         t_ends: End of each interval.
         unit_points: Contracted middle of each interval, in the hash grid's [0, 1]³.
@@ -312,12 +310,11 @@ def ray_march(
     ]
     runtime.launch(count, items, [*common, runtime.as_warp(counts, wp.int32)], device, GRAIN)
     packed_info, n_samples, n_dropped = pack(counts, capacity)
-    # On the CPU the count is known without waiting, and each row is filled.
-    rows, new = (int(n_samples), torch.empty) if device.type == "cpu" else (capacity, torch.zeros)
-    ray_indices = new(rows, dtype=torch.int32, device=device)
-    t_starts = new(rows, device=device)
-    t_ends = new(rows, device=device)
-    unit_points = new((rows, 3), device=device)
+    # The one wait for a GPU: rows up to the capacity would cost what is asked of each of them afterwards.
+    rows = int(n_samples)
+    ray_indices = torch.empty(rows, dtype=torch.int32, device=device)
+    t_starts, t_ends = torch.empty(rows, device=device), torch.empty(rows, device=device)
+    unit_points = torch.empty(rows, 3, device=device)
     outputs = [
         runtime.as_warp(packed_info, wp.int32),
         runtime.as_warp(ray_indices, wp.int32),

@@ -21,6 +21,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from sanerf_hq.errors import InputError
 from sanerf_hq.kernels.threads import run_jobs, thread_count
 
 # As a C++ compiler does by default: this machine's instructions, calls inlined, a · b + c in one instruction.
@@ -49,10 +50,24 @@ def start() -> None:
     with _lock, _without_driver_warning():
         wp.config.log_level = wp.LOG_ERROR
         cache = os.environ.get("SANERF_KERNEL_CACHE") or platformdirs.user_cache_dir("sanerf_hq")
-        wp.config.kernel_cache_dir = str(Path(cache) / "warp")
+        folder = Path(cache) / "warp"
+        _check_cache(folder)
+        wp.config.kernel_cache_dir = str(folder)
         # Storage on the stack, of no use to our kernels, is found through one pointer for all threads.
         wp.config.enable_tiles_in_stack_memory = False
         wp.init()
+
+
+def _check_cache(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"the kernel cache {folder} cannot be written ({error.strerror}): set SANERF_KERNEL_CACHE to a "
+            "folder that can be"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -22,3 +22,4 @@ from sanerf_hq.masks.pictures import Pictures as Pictures
 from sanerf_hq.masks.rle import RLE as RLE
 from sanerf_hq.masks.survey import Polls as Polls
 from sanerf_hq.masks.survey import Survey as Survey
+from sanerf_hq.masks.together import decode_together as decode_together

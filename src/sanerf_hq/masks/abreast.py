@@ -12,7 +12,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def abreast(work: Callable[[T], R], items: Sequence[T], threads: int) -> Iterator[R]:
+def abreast(
+    work: Callable[[T], R],
+    items: Sequence[T],
+    threads: int,
+    cores: int = 1,
+    hurry: Callable[[], None] = lambda: None,
+) -> Iterator[R]:
     """Results in the order of the items.
 
     Decoding a prompt and settling its outline are too small for PyTorch to divide; views are the better
@@ -22,14 +28,19 @@ def abreast(work: Callable[[T], R], items: Sequence[T], threads: int) -> Iterato
         work: Done to each item; must not write to what others read.
         items: What it is done to.
         threads: At most; with one, all is done in the caller's own.
+        cores: That each thread computes on.
+        hurry: Called when no more results are wanted, before what is begun is waited for.
     """
     if threads == 1 or len(items) < 2:
         yield from map(work, items)
         return
     own = torch.get_num_threads()
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(cores,)) as pool:
         try:
             yield from pool.map(work, items)
+        except BaseException:
+            hurry()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(own)  # what threads to come begin with

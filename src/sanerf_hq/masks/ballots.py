@@ -30,12 +30,14 @@ class Booth:
         weights: w_k of each.
         rays: Ray of the view's pool that each belongs to.
         pixels: Pixel of each ray, numbered within the view.
+        block: Side in pixels of the blocks of which each ray is a pixel.
     """
 
     cells: Int64[Tensor, "n_samples"]
     weights: Float[Tensor, "n_samples"]
     rays: Int64[Tensor, "n_samples"]
     pixels: Int64[Tensor, "n_rays"]
+    block: int
 
     @staticmethod
     def of_view(pool: ViewSamples, pixel_rays: PixelRays, number: int) -> Booth:
@@ -51,7 +53,7 @@ class Booth:
         i, j, k = (spread[along] for along in cells.unbind(-1))
         rays = torch.arange(len(info)).repeat_interleave(counts)
         pixels = pool.pixels[here].cpu() - int(pixel_rays.offsets[number])
-        return Booth(4 * i + 2 * j + k, surfaces.weights[samples].cpu(), rays, pixels)
+        return Booth(4 * i + 2 * j + k, surfaces.weights[samples].cpu(), rays, pixels, pool.block)
 
     def numbers(self, side: int) -> Int64[Tensor, "n_samples"]:
         """Cell of each sample at ``side``."""

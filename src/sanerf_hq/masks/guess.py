@@ -71,21 +71,13 @@ def shares_in(ballots: Ballots, verdict: Verdict, booth: Booth) -> Float[Tensor,
 
 def guess_from(shares: Float[Tensor, "n_rays"], booth: Booth, width: int, height: int) -> Guess | None:
     """The object in a view as far as its rays are given to it; None where too little of it is seen."""
-    rows, columns, block = blocks_of(len(booth.pixels), width, height)
+    rows, columns = -(-height // booth.block), -(-width // booth.block)
     mask = (shares > OBJECT).view(rows, columns)
     if int(mask.sum()) < LEAST_PIXELS:
         return None
     mask = _large_parts(mask)
     xy = torch.stack([booth.pixels % width, booth.pixels // width], -1).float() + 0.5
-    return Guess(mask, xy.view(rows, columns, 2), block)
-
-
-def blocks_of(n_rays: int, width: int, height: int) -> tuple[int, int, int]:
-    """Rows and columns of the blocks that a view's pool has a pixel of each of, and a block's side."""
-    block = 1
-    while -(-height // block) * -(-width // block) > n_rays:
-        block += 1
-    return -(-height // block), -(-width // block), block
+    return Guess(mask, xy.view(rows, columns, 2), booth.block)
 
 
 def _large_parts(mask: Bool[Tensor, "rows columns"]) -> Bool[Tensor, "rows columns"]:

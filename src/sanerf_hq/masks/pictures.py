@@ -30,7 +30,7 @@ class Pictures:
         self.field, self.segmenter, self.segment_on = field, segmenter, segment_on
         self._cache = EmbeddingCache(field.at_home().run.features, segmenter)
         self._held: OrderedDict[str, Embedding] = OrderedDict()
-        self._lock = Lock()
+        self._lock, self._at_work = Lock(), Lock()
 
     @property
     def threads(self) -> int:
@@ -39,10 +39,20 @@ class Pictures:
 
     def of_view(self, view: View) -> Embedding:
         """The embedding of a training view; those used last are held in memory."""
+        held = self._take(view.name)
+        if held is not None:
+            return held
+        with self._at_work:  # one at a time: what two threads wait for is made once
+            held = self._take(view.name)
+            return self._made(view) if held is None else held
+
+    def _take(self, name: str) -> Embedding | None:
         with self._lock:
-            if view.name in self._held:
-                self._held.move_to_end(view.name)
-                return self._held[view.name]
+            if name in self._held:
+                self._held.move_to_end(name)
+            return self._held.get(name)
+
+    def _made(self, view: View) -> Embedding:
         home = self.field.at_home()
         if self.segment_on == "photo":
             made = self._cache.get(view.name, lambda: read_image(view, home.width))

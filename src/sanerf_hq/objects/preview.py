@@ -11,7 +11,6 @@ from torch import Tensor
 from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera
 from sanerf_hq.masks import MaskSet
-from sanerf_hq.masks.guess import blocks_of
 from sanerf_hq.objects.composite import is_solid, restricted
 from sanerf_hq.objects.field import ObjectView
 from sanerf_hq.objects.labels import gather_pool
@@ -84,14 +83,13 @@ class Preview:
         camera, here = home.cameras[number], pool.of_view(number)
         rays = torch.arange(here.start, here.stop, device=self.radiance.device)
         coarse = self.probabilities_of(pool.surfaces.take(rays)).argmax(-1).cpu() > 0
-        rows, columns, block = blocks_of(len(coarse), camera.width, camera.height)
-        plane = coarse.view(1, 1, rows, columns).float()
+        plane = coarse.view(1, 1, *pool.blocks_of(camera.width, camera.height)).float()
         near = torch.nn.functional.max_pool2d(plane, 3, 1, 1)
         far = -torch.nn.functional.max_pool2d(-plane, 3, 1, 1)
         mask, mixed = (
             part[0, 0]
-            .repeat_interleave(block, 0)
-            .repeat_interleave(block, 1)[: camera.height, : camera.width]
+            .repeat_interleave(pool.block, 0)
+            .repeat_interleave(pool.block, 1)[: camera.height, : camera.width]
             for part in (plane > 0, near != far)
         )
         asked = mixed.flatten().nonzero()[:, 0]

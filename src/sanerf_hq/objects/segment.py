@@ -11,9 +11,11 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.masks import (
     DecodeConfig,
     MaskSet,
+    Pictures,
     Polls,
     begin_survey,
     clicked_points,
+    decode_together,
     mask_set,
     shown_to,
     without_nested,
@@ -109,24 +111,23 @@ def segment_objects(
     def told(done: int, total: int) -> None:
         progress(Progress(STAGE, done, total))
 
+    found = list(surveys.values())
+    threads = pictures.threads if isinstance(pictures, Pictures) else 1  # labels are only looked up
     preview = None
     if on_preview is not None:
-        for survey in surveys.values():
-            survey.decode(decoding.preview_views, told)
+        decode_together(found, decoding.preview_views, told, threads)
         try:
             preview = preview_of(field, without_nested(mask_set(surveys, segmenter.name)), pool)
         except InputError:  # the views to come may still find what these have not
             preview = None
         if preview is not None:
             on_preview(preview)
-    for survey in surveys.values():
-        survey.decode(None, told)
-        survey.repeat(told)
+    decode_together(found, None, told, threads)
     masks = mask_set(surveys, segmenter.name)
     if beside is not None:
         masks = beside.joined(masks)
     masks = without_nested(masks)
     if before_training is not None:
         before_training()
-    found = train_object_field(field, masks, name or masks.names[0], config, progress, pool)
-    return Segmentation(masks, preview, found)
+    trained = train_object_field(field, masks, name or masks.names[0], config, progress, pool)
+    return Segmentation(masks, preview, trained)

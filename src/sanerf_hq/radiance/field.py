@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -37,7 +38,7 @@ from sanerf_hq.runs import (
 RAYS_A_CHUNK = 8192
 OPAQUE = 0.5
 FINER = 0.5  # of the spacing that was trained with: to look at candidates is cheap, and edges gain
-FORMAT = "4"
+FORMAT = "5"
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ class RadianceField:
                 somewhere, what no photo shows has the colour of what is nearest in the picture instead.
             progress: Told after each part of the picture; may raise Cancelled.
         """
-        return self.render_surfaces(camera, background, progress)[0]
+        rows = [rows for rows, _ in self._parts(camera, background, progress)]
+        return self._picture(camera, rows, background)
 
     @torch.no_grad()
     def render_surfaces(
@@ -148,18 +150,11 @@ class RadianceField:
         progress: ProgressCallback = quiet,
     ) -> tuple[RenderedView, SurfaceSamples]:
         """A picture, and the surface samples of its rays, row by row; arguments as for :meth:`render`."""
-        rays = camera.rays(camera.pixel_grid())
         rows, surfaces = [], [SurfaceSamples.none(self.network.n_geometry, self.device)]
-        for chunk in chunks(len(rays)):
-            traced, inside = self._trace(rays[chunk])
-            rows.append(self._rows(traced, inside, (0.0, 0.0, 0.0) if self.closed else background))
+        for part, traced in self._parts(camera, background, progress):
+            rows.append(part)
             surfaces.append(strongest(traced, OPAQUE))
-            progress(Progress("render", min(chunk.stop, len(rays)), len(rays)))
-        picture = torch.cat(rows).view(camera.height, camera.width, 5).cpu()
-        rgb, depth, opacity = picture[..., :3], picture[..., 3], picture[..., 4]
-        if self.closed:
-            rgb = fill_gaps(rgb, opacity, background).clamp(0, 1)
-        return RenderedView(rgb, depth, opacity), SurfaceSamples.join(surfaces)
+        return self._picture(camera, rows, background), SurfaceSamples.join(surfaces)
 
     @torch.no_grad()
     def surfaces(self, rays: Rays) -> SurfaceSamples:
@@ -204,6 +199,25 @@ class RadianceField:
         step = self.config.march_step * self.spacing * FINER
         traced = trace(self.network, self.occupancy, moved, step, self.config.samples_a_ray, self.closed)
         return replace(traced, samples=traced.samples.moved(starts)), inside
+
+    def _parts(
+        self, camera: Camera, background: tuple[float, float, float], progress: ProgressCallback
+    ) -> Iterator[tuple[Tensor, Traced]]:
+        """Rows of a picture (see :meth:`_rows`) and what their rays meet, a part of the picture at a time."""
+        rays = camera.rays(camera.pixel_grid())
+        for chunk in chunks(len(rays)):
+            traced, inside = self._trace(rays[chunk])
+            yield self._rows(traced, inside, (0.0, 0.0, 0.0) if self.closed else background), traced
+            progress(Progress("render", min(chunk.stop, len(rays)), len(rays)))
+
+    def _picture(
+        self, camera: Camera, rows: list[Tensor], background: tuple[float, float, float]
+    ) -> RenderedView:
+        picture = torch.cat(rows).view(camera.height, camera.width, 5).cpu()
+        rgb, depth, opacity = picture[..., :3], picture[..., 3], picture[..., 4]
+        if self.closed:
+            rgb = fill_gaps(rgb, opacity, background).clamp(0, 1)
+        return RenderedView(rgb, depth, opacity)
 
     def _moments_of(self, n: int) -> Float[Tensor, "n"] | None:
         """The time of things that have none of their own."""

@@ -39,9 +39,9 @@ class Nearness:
         """The distance that a quarter of each camera's rays end before, in field units."""
         return self.log_reach.exp()
 
-    def of(self, views: Int64[Tensor, "n_rays"], most: float) -> Float[Tensor, "n_rays"]:
-        """The nearness of each ray's camera, at most ``most``."""
-        return (SHARE * self.reaches)[views].clamp(max=most)
+    def of(self, views: Int64[Tensor, "n_rays"], most: Float[Tensor, "n_cameras"]) -> Float[Tensor, "n_rays"]:
+        """The nearness of each ray's camera, at most each camera's ``most``."""
+        return torch.minimum(SHARE * self.reaches, most)[views]
 
     def learn(self, views: Int64[Tensor, "n_rays"], distances: Float[Tensor, "n_rays"]) -> None:
         """Move each camera's reach towards the quantile of the distances at which its rays end."""

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import normalize
 
-from sanerf_hq.geometry import Camera, WorldTransform, from_unit, uncontract
+from sanerf_hq.geometry import Camera, WorldTransform
+from sanerf_hq.radiance.coarse_cells import as_grid, cell_middles
 
 NEIGHBOURS = 3  # of a camera, to which its photographer may have walked
 APART = 0.8  # of the nearer reach, the longest way
@@ -25,7 +26,6 @@ SPREAD = 0.4  # of the depth, how far beside the way's own line of sight; about 
 NEARBY = 1.25  # reaches within which what a camera has in view is its own matter
 FEW = 1 / 8  # of the cameras; what more of them have in view they can tell themselves
 INNER = 3.0  # field units from the middle, beyond which no cell is asked for
-ASKED = 64  # cells a side that are asked for
 
 
 def ways(
@@ -86,8 +86,7 @@ def passages(
     device = reaches.device
     centers = world.to_field(torch.stack([camera.center for camera in cameras])).to(device)
     forwards = torch.stack([camera.forward for camera in cameras]).to(device)
-    steps = (torch.arange(ASKED, device=device) + 0.5) / ASKED
-    middles = uncontract(from_unit(torch.cartesian_prod(steps, steps, steps)))
+    middles = cell_middles(device)
     asked = (middles.abs().amax(-1) < INNER).nonzero()[:, 0]
     asked = asked[before_ways(middles[asked], centers, forwards, reaches)]
     points = middles[asked]
@@ -97,6 +96,4 @@ def passages(
         in_view = camera.project(in_scene).on_screen
         nearby = (points - center).norm(dim=-1) < NEARBY * reach
         viewers += torch.where(nearby, float(len(cameras)), 1.0) * in_view
-    empty = torch.zeros(ASKED**3, device=device)
-    empty[asked[viewers < FEW * len(cameras)]] = 1.0
-    return interpolate(empty.view(1, 1, ASKED, ASKED, ASKED), size=(side, side, side))[0, 0] > 0
+    return as_grid(asked[viewers < FEW * len(cameras)], side)

@@ -26,6 +26,7 @@ from sanerf_hq.radiance.pose_refinement import PoseRefinement
 from sanerf_hq.radiance.precision import autocast
 from sanerf_hq.radiance.render import PackedSamples, composite
 from sanerf_hq.radiance.sampling import carving, choose_samples
+from sanerf_hq.radiance.stands import STAND, first_stands, stands
 from sanerf_hq.runs import Key, load_optimiser, optimiser_tensors, under_prefix, with_prefix
 from sanerf_hq.scene import TrainingPixels
 
@@ -52,7 +53,6 @@ FOG_SAMPLES = 0.4  # of the samples that a step begins with
 CANDIDATE_COST = 1 / 4  # of a sample's
 PASSAGES_FROM = 0.1  # share of the steps after which it is known how far away what cameras see is
 FLATTER = 3.0  # times the flatness, where few photos tell how deep things are
-STAND = 0.4  # field units round each camera in which nothing is: there its photographer stood
 MIN_RAYS, MAX_RAYS = 256, 65536
 
 
@@ -118,7 +118,8 @@ def new_state(
     network = network.to(device)
     level = config.occupancy_threshold * FADE**-UNKNOWN_FADES
     occupancy = Occupancy.full(config.occupancy_side, level, device)
-    occupancy.clear_round(centers.unique(dim=0).to(device), STAND)
+    centers = centers.to(device)
+    occupancy.clear_round(centers, first_stands(centers))
     exposure = Exposure(len(centers)).to(device) if config.exposure else None
     poses = PoseRefinement(centers).to(device) if config.refine_poses else None
     shares: list[tuple[nn.Module | None, float, float]] = [
@@ -200,6 +201,10 @@ def make_step(
         is_usable = torch.zeros(pixel_rays.n_pixels, dtype=torch.bool, device=device)
         is_usable[usable] = True
 
+    centers = world.to_field(torch.stack([camera.center for camera in pixels.cameras])).to(device)
+    # What is close must be heard at once where things may be close: nearer, growth is quieted by its square.
+    first_nearness = config.near_scale * (first_stands(centers) / STAND).square()
+    most_near = torch.full_like(first_nearness, config.near_scale)
     chance = chances(pixels, config.plain_chance).to(device)
     flatness = config.flatness * (FLATTER if is_sparse(pixels.cameras) else 1.0)
 
@@ -234,7 +239,8 @@ def make_step(
         encoding = _encoding(
             state, kept, places, state.poses(given, views) if state.poses and refined else None
         )
-        nearness = state.nearness.of(views, config.near_scale)
+        in_fog = key.step < FOG_SHARE * config.steps
+        nearness = state.nearness.of(views, first_nearness if in_fog else most_near)
         near = kept.distances / nearness[kept.ray_indices.long()]
         with autocast(encoding.device):
             sigmas, geometry = state.network.geometry(encoding)
@@ -267,6 +273,8 @@ def make_step(
             grid.fade(FADE, config.occupancy_threshold)
         if key.step == int(PASSAGES_FROM * config.steps):
             grid.clear(passages(pixels.cameras, world, state.nearness.reaches, grid.side))
+        if key.step == int(FOG_SHARE * config.steps):
+            grid.clear(stands(pixels.cameras, world, state.nearness.reaches, grid.side))
         error = ((image.detach() - target).square() * share).sum()
         n_candidates, n_samples = known.sigmas.shape[0], sigmas.shape[0]
         metrics: dict[str, float | Tensor] = {

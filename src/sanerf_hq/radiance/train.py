@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,6 +25,7 @@ from sanerf_hq.radiance.pose_refinement import POSES_FILE, save_poses, with_pose
 from sanerf_hq.radiance.step import TrainState, load_state, make_step, new_state, save_state
 from sanerf_hq.radiance.view_samples import load_view_samples
 from sanerf_hq.runs import (
+    DamagedFile,
     Key,
     LoopPlan,
     ProgressCallback,
@@ -30,11 +33,13 @@ from sanerf_hq.runs import (
     config_digest,
     discard_checkpoint,
     peak_memory_mb,
+    plain,
     quiet,
     run_loop,
 )
 from sanerf_hq.scene import Scene, SceneOptions, fingerprint, load_scene, load_training_pixels
 
+LOG = logging.getLogger(__name__)
 STAGE = "radiance"
 FIELD_FILE = "field.safetensors"
 CLEARANCE_RAYS = 400  # a camera
@@ -55,9 +60,7 @@ def measure_clearance(field: RadianceField, key: Key) -> Clearance:
         seen = field.surfaces(camera.rays(lot * torch.tensor([camera.width, camera.height]))).distance
         seen = seen[seen.isfinite()]
         distances.append(torch.quantile(seen, NEAREST) if len(seen) else torch.zeros((), device=seen.device))
-    centers = field.world.to_field(torch.stack([camera.center for camera in home.cameras]))
-    forwards = torch.stack([camera.forward for camera in home.cameras])
-    return Clearance(centers.to(field.device), forwards.to(field.device), torch.stack(distances))
+    return Clearance.of(home.cameras, field.world, torch.stack(distances))
 
 
 def watched(
@@ -86,6 +89,7 @@ def train_radiance_field(
     device: str = "cpu",
     progress: ProgressCallback = quiet,
     watch: Callable[[RadianceField], None] | None = None,
+    replace_other: bool = False,
 ) -> RadianceField:
     """Train a scene into the run folder ``out``, or go on where an earlier call stopped.
 
@@ -98,23 +102,37 @@ def train_radiance_field(
         device: "cpu" or "cuda".
         progress: Told of the progress; may raise Cancelled.
         watch: Given a copy of the field every few seconds while it trains, on the training thread.
+        replace_other: Whether a field in ``out`` that was trained with other settings, and all that was
+            segmented in it, gives way.
 
     Raises:
-        InputError: The scene is damaged, or ``out`` is no run of this scene.
+        InputError: The scene is damaged; ``out`` is no run of this scene, or holds a field that was trained
+            with other settings; or ``width`` is more than the photos have.
         Cancelled: The callback asked for it; what was done is saved.
     """
     started = time.monotonic()
     config = config or RadianceConfig()
+    _check_width(scene, width)
     identity = fingerprint(scene)
+    # What cannot be read is to be mended before a run is tied to it.
+    pixels = None if Run.is_at(out) else load_training_pixels(scene, width)
     run = Run.open_or_create(out, scene.file or scene.root, identity, seed, scene.options.to_words())
     home = Home(run, scene, width)
     settings = {**asdict(config), "width": width}
     path = run.radiance / FIELD_FILE
     with run.lock():
         done = run.stage(STAGE)
-        if done and done.is_complete and done.config == settings and path.exists():
-            return replace(load_field(path, device), home=Home(run, with_poses(run.radiance, scene), width))
-        pixels = load_training_pixels(scene, width)
+        if done and done.is_complete and path.exists():
+            if done.config == plain(settings):
+                known = _known_field(path, device)
+                if known is not None:
+                    return replace(known, home=Home(run, with_poses(run.radiance, scene), width))
+            elif replace_other:
+                for name in run.segmentation_names():
+                    run.remove_segmentation(name)
+            else:
+                raise InputError(_other_settings(out, done.config, plain(settings)))
+        pixels = pixels or load_training_pixels(scene, width)
         world = WorldTransform.from_cameras(list(pixels.cameras))
 
         def begin(key: Key) -> TrainState:
@@ -169,6 +187,34 @@ def train_radiance_field(
     return field
 
 
+def _known_field(path: Path, device: str) -> RadianceField | None:
+    """A field that was trained before; None where its file is damaged or of another version."""
+    try:
+        return load_field(path, device)
+    except DamagedFile as error:
+        LOG.warning("%s: it is trained again", error)
+        return None
+
+
+def _check_width(scene: Scene, width: int | None) -> None:
+    most = max(view.camera.width for view in scene.train_views)
+    if width is not None and width > most:
+        raise InputError(
+            f"the photos of {scene.root} are {most} pixels wide at most, not {width}: give a width up to that"
+        )
+
+
+def _other_settings(out: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Why a field is not trained where one is."""
+    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    differing = ", ".join(f"{name} {then.get(name)}, not {now.get(name)}" for name in names[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return (
+        f"{out} holds a field that was trained with other settings ({differing}{more}): train into another "
+        "folder, or have it replaced (--replace), with all that was segmented in it"
+    )
+
+
 def load_radiance_field(run_folder: Path, device: str = "cpu", time: float | None = None) -> RadianceField:
     """The trained field of a run, with the scene it was trained on.
 
@@ -185,6 +231,11 @@ def load_radiance_field(run_folder: Path, device: str = "cpu", time: float | Non
     done = run.stage(STAGE)
     if done is None or not done.is_complete:
         raise InputError(f"{run_folder} holds no trained field; run sanerf train --out {run_folder} first")
+    if not run.scene_path.exists():
+        raise InputError(
+            f"{run_folder} was made from {run.scene_path}, which is no longer there: put it back, or say "
+            f"where it is now by sanerf train SCENE --out {run_folder} with the settings of then"
+        )
     scene = load_scene(run.scene_path, SceneOptions.from_words(run.scene_options))
     run.check_scene(fingerprint(scene))
     home = Home(run, with_poses(run.radiance, scene), done.config["width"])

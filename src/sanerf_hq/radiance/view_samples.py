@@ -45,12 +45,14 @@ class ViewSamples:
     Attributes:
         pixels: Their numbers, as :class:`~sanerf_hq.geometry.PixelRays` numbers the training views' pixels.
         offsets: Rays of view i are ``offsets[i]:offsets[i + 1]``.
+        block: Pixels on a side of a block; those at the right and lower border may be smaller.
         surfaces: What they meet.
         points: Where in the scene they meet it (Eq. 6); NaN where the opacity is below 0.5.
     """
 
     pixels: Int64[Tensor, "n_rays"]
     offsets: Int64[Tensor, "n_views_plus_1"]
+    block: int
     surfaces: SurfaceSamples
     points: Float[Tensor, "n_rays 3"]
 
@@ -68,11 +70,16 @@ class ViewSamples:
         chosen = torch.cat(rays)
         surfaces = self.surfaces.take(chosen.to(self.surfaces.weights.device))
         points = self.points[chosen.to(self.points.device)]
-        return ViewSamples(torch.cat(pixels), torch.tensor(counts).cumsum(0), surfaces, points)
+        offsets = torch.tensor(counts).cumsum(0)
+        return ViewSamples(torch.cat(pixels), offsets, self.block, surfaces, points)
 
     def of_view(self, index: int) -> slice:
         """The rays of a view."""
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+
+    def blocks_of(self, width: int, height: int) -> tuple[int, int]:
+        """Rows and columns of blocks of a view of that size."""
+        return -(-height // self.block), -(-width // self.block)
 
 
 def load_view_samples(field: RadianceField, progress: ProgressCallback = quiet) -> ViewSamples:
@@ -91,9 +98,10 @@ def load_view_samples(field: RadianceField, progress: ProgressCallback = quiet) 
     digest = config_digest(
         [asdict(field.config), field.spacing, home.width, home.run.seed, home.run.fingerprint]
     )
-    kept = _read(path, digest)
+    block = max(BLOCK, math.ceil(math.sqrt(home.pixel_rays.n_pixels / MOST_RAYS)))
+    kept = _read(path, digest, field.device)
     if kept is None:
-        pixels, offsets = _draw(field)
+        pixels, offsets = _draw(home, block)
         parts = []
         for first in range(0, len(pixels), RAYS_BETWEEN_REPORTS):
             progress(Progress(STAGE, first, len(pixels)))
@@ -103,13 +111,10 @@ def load_view_samples(field: RadianceField, progress: ProgressCallback = quiet) 
         kept = pixels, offsets, SurfaceSamples.join(parts)
         _write(path, digest, *kept)
     pixels, offsets, surfaces = kept
-    return ViewSamples(pixels, offsets, surfaces, _points(field, home.pixel_rays, pixels, surfaces))
+    return ViewSamples(pixels, offsets, block, surfaces, _points(field, home.pixel_rays, pixels, surfaces))
 
 
-def _draw(field: RadianceField) -> tuple[Tensor, Tensor]:
-    home = field.at_home()
-    total = home.pixel_rays.n_pixels
-    block = max(BLOCK, math.ceil(math.sqrt(total / MOST_RAYS)))
+def _draw(home: Home, block: int) -> tuple[Tensor, Tensor]:
     generator = Key(home.run.seed, STAGE, 0).generator()
     pixels, counts = [], [0]
     for first, camera in zip(home.pixel_rays.offsets.tolist(), home.cameras, strict=False):
@@ -136,7 +141,7 @@ def _write(path: Path, digest: str, pixels: Tensor, offsets: Tensor, surfaces: S
     write_tensors(path, tensors, {"digest": digest})
 
 
-def _read(path: Path, digest: str) -> tuple[Tensor, Tensor, SurfaceSamples] | None:
+def _read(path: Path, digest: str, device: torch.device) -> tuple[Tensor, Tensor, SurfaceSamples] | None:
     if not path.exists():
         return None
     try:
@@ -147,4 +152,4 @@ def _read(path: Path, digest: str) -> tuple[Tensor, Tensor, SurfaceSamples] | No
     if file.metadata.get("digest") != digest:
         return None
     pixels, offsets = file.tensors.pop("pixels"), file.tensors.pop("offsets")
-    return pixels, offsets, SurfaceSamples(**file.tensors)
+    return pixels, offsets, SurfaceSamples(**{name: t.to(device) for name, t in file.tensors.items()})

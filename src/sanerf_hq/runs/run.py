@@ -110,7 +110,7 @@ class Run:
         Raises:
             InputError: The folder holds something (a run or anything else), is a file, or cannot be made.
         """
-        if (folder / MANIFEST_FILE).exists():
+        if Run.is_at(folder):
             raise InputError(f"{folder} is already a run: choose another folder, or delete it first")
         _check_empty(folder)
         options = dict(scene_options or {})
@@ -119,6 +119,11 @@ class Run:
         )
         write_manifest(folder, manifest)
         return Run.open(folder)
+
+    @staticmethod
+    def is_at(folder: Path) -> bool:
+        """Whether a folder is a run, be it damaged."""
+        return (folder / MANIFEST_FILE).exists()
 
     @staticmethod
     def open(folder: Path) -> Run:
@@ -150,12 +155,16 @@ class Run:
         Raises:
             InputError: As :meth:`create` and :meth:`open` do; or the run is of other images or another seed.
         """
-        if not (folder / MANIFEST_FILE).exists():
+        if not Run.is_at(folder):
             return Run.create(folder, scene_path, fingerprint, seed, scene_options)
         run = Run.open(folder)
         run.check_scene(fingerprint)
         if run.seed != seed:
             raise InputError(f"{folder} was made with --seed {run.seed}: give that seed or another folder")
+        if run.scene_path != scene_path.absolute():  # it was moved
+            with run.lock():
+                write_manifest(folder, replace(read_manifest(folder), scene_path=scene_path.absolute()))
+            return Run.open(folder)
         return run
 
     def check_scene(self, fingerprint: str) -> None:

@@ -17,6 +17,8 @@ from sanerf_hq.scene.images import read_mask, read_rgba
 from sanerf_hq.scene.scene import Scene, View
 
 THREADS = 2
+LONGEST = 1600  # pixels of a photo's longer side; minutes of training do not learn more detail
+MOST = 150_000_000  # pixels of all photos, whose colours take 450 MB
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,17 @@ class TrainingPixels:
     offsets: Int64[Tensor, "n_offsets"]
     cameras: tuple[Camera, ...]
     usable: Int64[Tensor, "n_usable"] | None
+
+
+def fitting_width(scene: Scene) -> int | None:
+    """Width to reduce the training photos to, where they are larger than is any use; None where they are not.
+
+    What is of use is a longer side of ``LONGEST`` pixels, and ``MOST`` pixels in all.
+    """
+    cameras = [view.camera for view in scene.train_views]
+    shapes = [camera.height / camera.width for camera in cameras]
+    width = int(min(LONGEST / max(1.0, *shapes), (MOST / sum(shapes)) ** 0.5))
+    return width if width < max(camera.width for camera in cameras) else None
 
 
 def load_training_pixels(

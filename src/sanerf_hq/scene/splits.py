@@ -107,11 +107,11 @@ def settle_splits(names: list[str], written: list[str | None]) -> list[Split | N
     """What each frame is used for; None is left out.
 
     Validation frames are tested on where there are no test frames, else left out. Where nothing at all is
-    written every 8th frame by name, beginning with the first, is for testing; a single frame is trained on.
-    Among written ones a frame that says nothing is trained on.
+    written every 8th frame by name, beginning with the first, is for testing; of fewer than 8 none can be
+    spared. Among written ones a frame that says nothing is trained on.
     """
     if not any(written):
-        held_out = set(sorted(names)[::TEST_EVERY]) if len(names) > 1 else set[str]()
+        held_out = set(sorted(names)[::TEST_EVERY]) if len(names) >= TEST_EVERY else set[str]()
         return ["test" if name in held_out else "train" for name in names]
     meaning: dict[str | None, Split | None] = {
         None: "train",

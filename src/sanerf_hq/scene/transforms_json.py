@@ -25,6 +25,7 @@ from sanerf_hq.scene.scene import Split, View
 from sanerf_hq.scene.splits import SPLIT_WORDS, SplitRule, check_trainable, written_splits
 
 DEPTH_UNIT = 1e-3  # nerfstudio's: millimetres where the file does not say
+PIXEL_KEYS = ("fl_x", "fl_y", "cx", "cy")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def read_views(path: Path, images: str | None, rule: SplitRule) -> tuple[View, .
     files = _find_images(path, folder, [frame for frame, _ in used], images)
     poses = read_poses([frame.fields for frame, _ in used])
     with bombs_are_errors():
+        _check_sizes([frame for frame, _ in used], files)
         views = tuple(
             _read_view(folder, frame, split, file, _read_camera(frame, file, pose))
             for (frame, split), file, pose in zip(used, files, poses, strict=True)
@@ -124,6 +126,27 @@ def _find_images(path: Path, folder: SceneFolder, frames: list[_Frame], images: 
             "put the images back or take those frames out"
         )
     return [image for image in found if image is not None]
+
+
+def _check_sizes(frames: list[_Frame], images: list[Path]) -> None:
+    """Refuse intrinsics in pixels that images of several sizes share: they belong to one of the sizes.
+
+    Raises:
+        InputError: ``w`` and ``h`` do not say to which.
+    """
+    sized: dict[int, tuple[int, int]] = {}
+    for frame, image in zip(frames, images, strict=True):
+        shared = frame.shared
+        own = any(frame.fields.number(key) is not None for key in ("fl_x", "fl_y", "w", "h"))
+        if own or shared.integer("w") is not None or all(shared.number(k) is None for k in PIXEL_KEYS):
+            continue
+        size = image_size(image)
+        first = sized.setdefault(id(shared), size)
+        if size != first:
+            raise frame.fields.error(
+                f"the image is {size[0]}x{size[1]}, others are {first[0]}x{first[1]}, and w, h do not say "
+                "which of them the shared intrinsics are of; write w and h"
+            )
 
 
 def _read_camera(frame: _Frame, image: Path, pose: Float[Tensor, "4 4"]) -> Camera:

@@ -1,0 +1,61 @@
+"""Stands: space round each camera that is empty, because there its photographer stood.
+
+At first nothing is known but where the cameras are. One that comes closer to what all look at than most do
+takes less; so do all where photos were taken in small steps, for then things may be close. Once it is known
+how far away what each camera sees is, more is taken where that is far, but for what others have before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from sanerf_hq.geometry import Camera, WorldTransform
+from sanerf_hq.radiance.coarse_cells import as_grid, cell_middles
+
+STAND = 0.4  # field units round a camera, the most
+OF_FOCUS = 0.3  # of its distance from what all cameras look at, the most at first
+OF_STEP = 1.2  # of the usual distance from a camera to the next, the most at first
+OF_REACH = 0.4  # of the distance that a quarter of its rays end before, the most
+SAME = 1e-4  # field units up to which two cameras stand in one place
+BEFORE = 1.25  # reaches within which what a camera sees is before it, not its background
+
+
+def first_stands(centers: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
+    """Radius of the empty space round each camera's place, in field units.
+
+    Args:
+        centers: The places, several of which may be one; the field's origin is what all cameras look at.
+    """
+    away = (centers[:, None] - centers).norm(dim=-1)
+    step = float(away.masked_fill(away < SAME, torch.inf).amin(-1).median())
+    return (OF_FOCUS * centers.norm(dim=-1)).clamp(max=min(STAND, OF_STEP * step))
+
+
+def stands(
+    cameras: Sequence[Camera], world: WorldTransform, reaches: Float[Tensor, "n_cameras"], side: int
+) -> Bool[Tensor, "side side side"]:
+    """Cells of the contracted cube that are empty because somebody stood there.
+
+    Args:
+        cameras: That photos were taken with.
+        world: From their coordinates to the field's.
+        reaches: How far away what each of them sees is, in field units.
+        side: Cells a side of the cube.
+    """
+    points = cell_middles(reaches.device)
+    centers = world.to_field(torch.stack([camera.center for camera in cameras])).to(points)
+    radii = (OF_REACH * reaches).clamp(max=STAND)
+    near = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+    for center, radius in zip(centers, radii, strict=True):
+        near |= (points - center).square().sum(-1) < radius**2
+    asked = near.nonzero()[:, 0]
+    in_scene = world.to_scene(points[asked])
+    before = torch.zeros(len(asked), dtype=torch.bool, device=points.device)
+    for camera, center, reach in zip(cameras, centers, reaches, strict=True):
+        away = (points[asked] - center).norm(dim=-1)
+        before |= (away > STAND) & (away < BEFORE * reach) & camera.project(in_scene).on_screen
+    return as_grid(asked[~before], side)

@@ -1,0 +1,68 @@
+"""Where photographers stood: less is taken to be empty where they came close to things."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from sanerf_hq.geometry import Camera, WorldTransform, contract, look_at, to_unit
+from sanerf_hq.radiance.stands import OF_FOCUS, OF_STEP, STAND, first_stands, stands
+
+WORLD = WorldTransform((0.0, 0.0, 0.0), 1.0)
+K = torch.tensor([[60.0, 0.0, 40.0], [0.0, 60.0, 30.0], [0.0, 0.0, 1.0]])
+
+
+def orbit(n: int, radius: float) -> Tensor:
+    angles = torch.arange(n) * (2 * math.pi / n)
+    return torch.stack([radius * angles.cos(), radius * angles.sin(), torch.zeros(n)], -1)
+
+
+def camera(place: Tensor, target: Tensor | None = None) -> Camera:
+    up = torch.tensor([0.0, 0.0, 1.0])
+    return Camera(K, look_at(place, torch.zeros(3) if target is None else target, up), 80, 60)
+
+
+def test_round_an_object_each_photographer_has_the_most() -> None:
+    assert torch.allclose(first_stands(orbit(20, 2.0)), torch.full((20,), STAND))
+
+
+def test_who_comes_close_to_what_all_look_at_has_less() -> None:
+    found = first_stands(torch.cat([orbit(20, 2.0), torch.tensor([[0.5, 0.0, 0.0]])]))
+    assert torch.allclose(found[:-1], torch.full((20,), STAND))
+    assert float(found[-1]) == pytest.approx(OF_FOCUS * 0.5)
+
+
+def test_small_steps_leave_less_to_all() -> None:
+    walk = torch.stack([torch.arange(30) * 0.1, torch.full((30,), -2.0), torch.zeros(30)], -1)
+    assert torch.allclose(first_stands(walk), torch.full((30,), OF_STEP * 0.1))
+
+
+def test_photos_from_one_place_are_one_step_from_the_next_place() -> None:
+    """As of a camera that stands still while the scene moves."""
+    twice = orbit(6, 2.0).repeat_interleave(3, 0)
+    assert torch.allclose(first_stands(twice), torch.full((18,), STAND))
+
+
+def empty_at(cells: Tensor, *points: tuple[float, float, float]) -> list[bool]:
+    side = cells.shape[0]
+    i, j, k = (to_unit(contract(torch.tensor(points))) * side).long().unbind(-1)
+    return cells[i, j, k].tolist()
+
+
+def test_what_others_have_before_them_is_no_stand() -> None:
+    """A camera right before the thing in the middle; those round it see the thing as near as their reach."""
+    places = torch.cat([orbit(8, 2.0), torch.tensor([[0.0, 0.0, 0.3]])])
+    cameras = [camera(place) for place in places]
+    reaches = torch.tensor([2.0] * 8 + [2.0])
+    cells = stands(cameras, WORLD, reaches, 128)
+    assert empty_at(cells, (2.0, 0.0, 0.0), (1.75, 0.0, 0.0), (0.0, 2.2, 0.0)) == [True] * 3
+    assert empty_at(cells, (0.0, 0.0, 0.0), (0.0, 0.0, 0.2), (1.0, 0.0, 0.0)) == [False] * 3
+
+
+def test_a_camera_that_sees_things_nearby_takes_less() -> None:
+    alone = [camera(torch.tensor([2.0, 0.0, 0.0]))]
+    assert empty_at(stands(alone, WORLD, torch.tensor([3.0]), 128), (1.7, 0.0, 0.0)) == [True]
+    assert empty_at(stands(alone, WORLD, torch.tensor([0.5]), 128), (1.7, 0.0, 0.0)) == [False]
