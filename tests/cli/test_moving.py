@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sanerf_hq.cli.main import main
-from sanerf_hq.objects import OBJECT_PRESETS
+from sanerf_hq.objects import OBJECT_PRESETS, train
 from sanerf_hq.radiance import GridConfig
+from sanerf_hq.runs import LoopPlan
 from support.command import refused
 from support.moving_balls import MOMENTS, N_CAMERAS, PROMPTED, name_of, pixel_of, write_moving_scene
+
+
+def make_small(patch: pytest.MonkeyPatch) -> None:
+    """Object fields of a few steps, and whatever is found at the next moment is the same thing."""
+    grid = GridConfig(n_levels=2, n_features=2, log2_table=10, finest=32)
+    small = replace(OBJECT_PRESETS["draft"], grid=grid, steps=4, steps_where_exact=4, rays=256)
+    patch.setitem(OBJECT_PRESETS, "draft", small)
+    patch.setattr("sanerf_hq.objects.through_time.LEAST_LIKENESS", 0.0)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_small(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = folder / "run"
     assert main(["train", str(scene), "--out", str(made), "--preset", "draft", "--steps", "40"]) == 0
     with pytest.MonkeyPatch.context() as patch:
-        grid = GridConfig(n_levels=2, n_features=2, log2_table=10, finest=32)
-        small = replace(OBJECT_PRESETS["draft"], grid=grid, steps=4, steps_where_exact=4, rays=256)
-        patch.setitem(OBJECT_PRESETS, "draft", small)
-        patch.setattr("sanerf_hq.objects.through_time.LEAST_LIKENESS", 0.0)
+        make_small(patch)
         x, y = pixel_of(2)
         line = ["segment", str(made), "--name", "green", "--segmenter", "truth", "--preset", "draft"]
         assert main([*line, "--view", name_of(PROMPTED, 0.5), "--point", f"{x},{y}"]) == 0
@@ -144,3 +157,40 @@ def test_the_report_is_of_a_time(run: Path, tmp_path: Path, capsys: pytest.Captu
     assert "say with --time when" in refused(line, capsys)
     assert main([*line, "--time", "0.5"]) == 0
     assert "green" in (tmp_path / "report.html").read_text()
+
+
+def test_the_report_leaves_out_what_was_not_found_then(run: Path, tmp_path: Path):
+    folder, away = run / "segmentations" / "green" / "moments" / "0002", tmp_path / "away"
+    shutil.copytree(run, away)
+    shutil.copytree(away / "segmentations" / "green", away / "segmentations" / "brief")
+    shutil.rmtree(away / "segmentations" / "brief" / "moments" / folder.name)
+    line = ["report", str(away), "--frames", "2", "--width", "32", "--out", str(tmp_path / "report.html")]
+    assert main([*line, "--time", "1"]) == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "green" in page and "brief" not in page
+
+
+def test_a_stop_at_any_moment_leaves_every_earlier_one(run: Path, tmp_path: Path, small: None):
+    away = tmp_path / "away"
+    shutil.copytree(run, away)
+    folder = away / "segmentations" / "green"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    x, y = pixel_of(1)
+    line = ["segment", str(away), "--name", "green", "--segmenter", "truth", "--preset", "draft", "--add"]
+    line += ["--object", "ball", "--view", name_of(PROMPTED, 0.5), "--point", f"{x},{y}"]
+    loop, begun = train.run_loop, iter([True, False])
+
+    def stopped(plan: LoopPlan, *words: Any) -> Any:
+        if not next(begun):
+            raise KeyboardInterrupt
+        return loop(plan, *words)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "run_loop", stopped)
+        assert main(line) == 130
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    out = ["--object", "green", "--out", str(tmp_path / "masks"), "--view", name_of(0, 0.0)]
+    assert main(["export", "masks", str(away), *out]) == 0
+    assert main(line) == 0
+    recorded = json.loads((folder / "prompts.json").read_text())
+    assert [one["name"] for one in recorded["objects"]] == ["green", "red", "ball"]
