@@ -10,14 +10,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from sanerf_hq.cli.main import main
-from sanerf_hq.objects import OBJECT_PRESETS, train
-from sanerf_hq.radiance import GridConfig
+from sanerf_hq.export import MovingTarget
+from sanerf_hq.geometry import Camera
+from sanerf_hq.objects import OBJECT_PRESETS, MovingObject, train
+from sanerf_hq.radiance import GridConfig, RadianceField
 from sanerf_hq.runs import LoopPlan
 from support.command import refused
-from support.moving_balls import MOMENTS, N_CAMERAS, PROMPTED, name_of, pixel_of, write_moving_scene
+from support.moving_balls import (
+    MOMENTS,
+    N_CAMERAS,
+    PROMPTED,
+    RADIUS,
+    centers_at,
+    moving_camera,
+    moving_field,
+    name_of,
+    pixel_of,
+    write_moving_scene,
+)
 
 
 def make_small(patch: pytest.MonkeyPatch) -> None:
@@ -99,6 +113,40 @@ def test_time_passes_in_a_video_or_stands_still(run: Path, tmp_path: Path):
     for name, more in (("moving.mp4", []), ("still.mp4", ["--time", "0.5"])):
         assert main([*line, "--out", str(tmp_path / name), *size, *more]) == 0
         assert (tmp_path / name).stat().st_size > 500
+
+
+def test_a_video_lasts_from_the_first_moment_to_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    field = replace(moving_field(tmp_path), moments=(0.4, 0.45, 0.5))
+    target = MovingTarget(MovingObject(field, ("red",), {}), ("red",), "red", "red")
+    shown: list[Camera] = []
+    monkeypatch.setattr("sanerf_hq.cli.export_pictures.open_target", lambda *words: target)
+    monkeypatch.setattr("sanerf_hq.export.export_video", lambda target, cameras, *more: shown.extend(cameras))
+    way = tmp_path / "way.json"
+    ends = [{"seconds": 0, "view": name_of(0, 0.0)}, {"seconds": 1, "view": name_of(1, 0.0)}]
+    way.write_text(json.dumps({"keyframes": ends}))
+    out = ["--out", str(tmp_path / "red.mp4"), "--keyframes", str(way), "--fps", "10"]
+    assert main(["export", "video", str(tmp_path), "--object", "red", *out]) == 0
+    assert [camera.time for camera in shown] == pytest.approx([0.4 + 0.01 * n for n in range(11)])
+
+
+def test_the_files_time_is_when_its_points_are_meant(
+    tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
+):
+    field = moving_field(tmp_path)
+
+    def opened(folder: Path, device: str, time: float | None = None) -> RadianceField:
+        return field if time is None else field.at(time)
+
+    monkeypatch.setattr("sanerf_hq.radiance.load_radiance_field", opened)
+    monkeypatch.setattr("sanerf_hq.cli.segment.draw_preview", lambda *words: None)
+    towards = torch.nn.functional.normalize(moving_camera(0, 1.0).center - centers_at(1.0)[0], dim=0)
+    prompts = [{"positive3d": [(centers_at(1.0)[0] + RADIUS * towards).tolist()]}]
+    file = tmp_path / "prompts.json"
+    file.write_text(json.dumps({"time": 1.0, "objects": [{"name": "ball", "prompts": prompts}]}))
+    line = ["segment", str(tmp_path), "--name", "ball", "--segmenter", "truth", "--preset", "draft"]
+    assert main([*line, "--prompts", str(file)]) == 0, "at another time the ball is elsewhere"
+    recorded = json.loads(field.at_home().run.segmentation("ball").prompts.read_text())
+    assert recorded["objects"][0]["prompts"][0]["time"] == 1.0
 
 
 def test_shapes_are_asked_for_at_a_time(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

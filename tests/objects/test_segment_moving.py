@@ -153,6 +153,8 @@ def test_points_in_space_are_meant_at_a_time(field: MovingBallField):
     made = segment_moving(field, truth, {"red": SpacePrompt([(x, y, z)])}, "space", config=CONFIG, time=1.0)
     test = moving_camera(TEST_CAMERA, 0.0)
     assert iou(made.object.render(test).mask, moving_truth(test, 1)) > 0.8
+    own = segment_moving(field, truth, {"red": SpacePrompt([(x, y, z)], time=1.0)}, "own time", config=CONFIG)
+    assert own.masks == made.masks, "its own time goes before that of the call"
 
 
 def test_what_is_lost_is_said_and_is_nowhere(

@@ -58,8 +58,8 @@ class Segment:
     negative3d: Annotated[tuple[str, ...], tyro.conf.arg(metavar="X,Y,Z"), tyro.conf.UseAppendAction] = ()
     """Point beside the object; may be given several times."""
     time: Annotated[float | None, tyro.conf.arg(metavar="T")] = None
-    """In a scene that moves: when 3D points are meant, and when words or all things are looked for; from 0,
-    which it is if not given, to 1."""
+    """In a scene that moves: when 3D points are meant, unless the file of --prompts says, and when words or
+    all things are looked for; from 0, which it is if not given, to 1."""
     text: Annotated[str | None, tyro.conf.arg(metavar="WORDS")] = None
     """What the object is, such as "a gold cape", in place of clicks and boxes; the thing that fits best."""
     detector: DetectorWords | None = None
@@ -267,7 +267,7 @@ class Segment:
         if self.point3d or self.negative3d:
             on3 = tuple(numbers(text, 3, "--point3d") for text in self.point3d)
             off3 = tuple(numbers(text, 3, "--negative3d") for text in self.negative3d)
-            prompts.append(SpacePrompt(on3, off3))  # pyright: ignore[reportArgumentType]
+            prompts.append(SpacePrompt(on3, off3, time=self.time))  # pyright: ignore[reportArgumentType]
         if not prompts:
             raise InputError(
                 "nothing is prompted; give --view with --point or --box, or one of --point3d, --text, "

@@ -334,8 +334,9 @@ def _by_moment(
     scene = field.at_home().scene
     found: dict[float, list[Prompt]] = {}
     for prompt in [asked] if not isinstance(asked, Sequence) else asked:
-        at: float | None = None
-        if not isinstance(prompt, SpacePrompt):
+        if isinstance(prompt, SpacePrompt):
+            at = prompt.time
+        else:
             camera = prompt.view if isinstance(prompt.view, Camera) else scene.view(prompt.view).camera
             at = camera.time
         found.setdefault(nearest_moment(field.moments, time if at is None else at), []).append(prompt)
