@@ -9,5 +9,9 @@ class InputError(ValueError):
     """
 
 
+class NothingHit(InputError):
+    """A prompt is on nothing: on empty space, or where nothing is labelled."""
+
+
 class Cancelled(Exception):
     """The caller's progress callback asked a long call to stop; what was saved before it stays valid."""

@@ -76,12 +76,14 @@ def test_it_runs_as_a_module():
     assert subprocess.run([*words, "fly"], capture_output=True).returncode == 2
 
 
-def test_help_that_nobody_reads_is_no_error():
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["weights", "list"]])
+@pytest.mark.parametrize("options", [[], ["-u"]])
+def test_what_nobody_reads_is_no_error(words: list[str], options: list[str]):
     code = (
         "import os, sys; from sanerf_hq.cli.main import main; read, write = os.pipe(); os.close(read); "
-        "os.dup2(write, 1); sys.exit(main(['--help']))"
+        f"os.dup2(write, 1); sys.exit(main({words}))"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    shown = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True)
     assert (shown.returncode, shown.stderr) == (141, "")
 
 

@@ -103,8 +103,53 @@ def test_several_objects_come_from_a_file_and_further_ones_are_added(
     field = (grown / "field.safetensors").read_bytes()
     assert "there is an object 'green' already" in refused(words(run, "grown", *add), capsys)
     assert (grown / "field.safetensors").read_bytes() == field
-    assert "no segmentation 'none' to add to; the run has: " in refused(words(run, "none", *add), capsys)
+    assert "has no segmentation 'none'; it has: " in refused(words(run, "none", *add), capsys)
     assert "--add and --replace exclude" in refused(words(run, "grown", *add, "--replace"), capsys)
+
+
+def stopped(*words: object, **more: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_was_stopped_is_gone_on_with_by_the_same_command(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    point = ["--view", "3", "--point", ",".join(map(str, center_pixel(3, 1)))]
+    with monkeypatch.context() as patch:
+        patch.setattr("sanerf_hq.objects.train.run_loop", stopped)
+        assert main(words(run, "broken off", *point)) == 130
+    assert "run the same command to go on" in capsys.readouterr().err
+    line = ["export", "points", str(run), "--count", "20", "--out", str(run / "points.ply")]
+    assert "is not finished; run the same sanerf segment" in refused(
+        [*line, "--object", "broken off"], capsys
+    )
+    assert "is not finished" in refused(words(run, "broken off", "--add", *point), capsys)
+    assert main(words(run, "broken off", *point)) == 0
+    assert {path.name for path in (run / "segmentations" / "broken off").iterdir()} >= {
+        *("field.safetensors", "identities.json", "masks", "preview.jpg", "prompts.json")
+    }
+
+
+@pytest.mark.parametrize("how", ["--add", "--replace"])
+def test_a_stop_leaves_the_earlier_objects_and_their_prompts(
+    run: Path, how: str, monkeypatch: pytest.MonkeyPatch
+):
+    name = f"stopped {how.strip('-')}"
+    first, second = (
+        ["--view", "3", "--point", ",".join(map(str, center_pixel(3, number)))] for number in (1, 2)
+    )
+    assert main(words(run, name, "--object", "red", *first)) == 0
+    folder = run / "segmentations" / name
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    again = words(run, name, "--object", "green", *second, how)
+    with monkeypatch.context() as patch:
+        patch.setattr("sanerf_hq.objects.train.run_loop", stopped)
+        assert main(again) == 130
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert main(again) == 0
+    names = ["red", "green"] if how == "--add" else ["green"]
+    assert [one["name"] for one in json.loads((folder / "prompts.json").read_text())["objects"]] == names
+    assert json.loads((folder / "identities.json").read_text()) == {"identities": names}
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,16 @@ def test_what_is_not_there_or_not_clear_is_said(field: HollowField, name: str, s
         find_target(field, name)
 
 
+def test_an_identity_may_have_a_slash_in_its_name(field: HollowField):
+    run = field.at_home().run
+    save_object_field(
+        replace(ball_objects(field), names=("left/ball", "right")), run.segmentation("sides").field
+    )
+    for name in ("sides/left/ball", "left/ball"):
+        assert (found := find_target(field, name)).segmentation == "sides" and found.channels == (1,)
+    run.remove_segmentation("sides")
+
+
 def test_probabilities_are_those_of_the_identities_together(field: HollowField):
     both = ball_objects(field)
     assert Target.whole(both).probability(MIDDLES).tolist() == pytest.approx([1, 1], abs=2e-3)

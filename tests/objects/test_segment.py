@@ -13,6 +13,7 @@ from sanerf_hq.masks import DecodeConfig, MaskSet, decode_masks
 from sanerf_hq.objects import ObjectConfig, Preview, load_object_field, preview_of, segment_objects
 from sanerf_hq.prompts import PointPrompt
 from sanerf_hq.radiance import GridConfig, ViewSamples, load_view_samples
+from sanerf_hq.runs import SegmentationFolder
 from sanerf_hq.segmenters import load_segmenter
 from support.balls import TEST_VIEW, BallField, ball_camera, ball_field, ball_photo, center_pixel
 
@@ -111,9 +112,9 @@ def test_a_further_object_leaves_the_others_as_they_were(field: BallField):
     before = alone.field.render(camera).mask
     told: list[bool] = []
 
-    def make_room() -> None:
-        told.append(load_object_field(field, "first").names == ("red",))
-        field.at_home().run.remove_segmentation("first")
+    def record(folder: SegmentationFolder, names: tuple[str, ...]) -> None:
+        told.append(load_object_field(field, "first").names == ("red",) and names == ("red", "green"))
+        (folder.folder / "notes").write_text("of both")
 
     more = segment_objects(
         field,
@@ -122,9 +123,11 @@ def test_a_further_object_leaves_the_others_as_they_were(field: BallField):
         "first",
         config=CONFIG,
         beside=alone.masks,
-        before_training=make_room,
+        overwrite=True,
+        record=record,
     )
-    assert told == [True], "what was there stays until the masks are known"
+    assert told == [True], "what was there stays until the new one is whole"
+    assert (field.at_home().run.segmentation("first").folder / "notes").read_text() == "of both"
     assert more.field.names == ("red", "green")
     labels = more.field.render(camera).labels
     assert iou(labels == 1, before) > 0.97

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from sanerf_hq.errors import InputError
+from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export import find_moving_target, find_target
 from sanerf_hq.export.placement import find_passage
 from sanerf_hq.geometry import Camera
@@ -24,9 +28,12 @@ from sanerf_hq.objects import (
 )
 from sanerf_hq.prompts import PointPrompt, SpacePrompt
 from sanerf_hq.radiance import GridConfig
-from sanerf_hq.segmenters import load_segmenter
+from sanerf_hq.runs import Progress
+from sanerf_hq.scene import View
+from sanerf_hq.segmenters import MaskFolder, load_segmenter
 from support.moving_balls import (
     MOMENTS,
+    N_CAMERAS,
     PROMPTED,
     RADIUS,
     TEST_CAMERA,
@@ -38,6 +45,7 @@ from support.moving_balls import (
     name_of,
     pixel_of,
 )
+from support.scene_files import write_image
 
 CONFIG = ObjectConfig(
     grid=GridConfig(n_levels=4, n_features=2, log2_table=12, finest=64),
@@ -113,7 +121,7 @@ def test_an_object_is_exported_by_its_name_and_time(field: MovingBallField, foun
     assert iou(still.share(still.field.render(camera)) > 0.5, moving_truth(camera, 1)) > 0.8
     with pytest.raises(InputError, match="no object 'blue'"):
         find_moving_target(field, "blue")
-    with pytest.raises(InputError, match="no finished segmentation"):
+    with pytest.raises(InputError, match="has no segmentation 'nothing'"):
         load_moving_object(field, "nothing")
 
 
@@ -145,6 +153,8 @@ def test_points_in_space_are_meant_at_a_time(field: MovingBallField):
     made = segment_moving(field, truth, {"red": SpacePrompt([(x, y, z)])}, "space", config=CONFIG, time=1.0)
     test = moving_camera(TEST_CAMERA, 0.0)
     assert iou(made.object.render(test).mask, moving_truth(test, 1)) > 0.8
+    own = segment_moving(field, truth, {"red": SpacePrompt([(x, y, z)], time=1.0)}, "own time", config=CONFIG)
+    assert own.masks == made.masks, "its own time goes before that of the call"
 
 
 def test_what_is_lost_is_said_and_is_nowhere(
@@ -193,3 +203,137 @@ def test_a_prompt_in_a_camera_counts_at_its_time(field: MovingBallField):
     made = segment_moving(field, truth, {"red": asked}, "camera", config=CONFIG)
     test = moving_camera(TEST_CAMERA, 1.0)
     assert iou(made.object.render(test).mask, moving_truth(test, 1)) > 0.8
+
+
+def stop_at(stage: str) -> Callable[[Progress], None]:
+    """A callback that stops a training at its beginning."""
+
+    def told(progress: Progress) -> None:
+        if progress.stage == stage:
+            raise Cancelled
+
+    return told
+
+
+def test_a_stop_leaves_what_was_there_and_is_gone_on_from(field: MovingBallField):
+    truth = load_segmenter("truth", field.at_home().scene)
+    first = segment_moving(field, truth, {"red": RED}, "stopped", config=CONFIG)
+    more = partial(
+        segment_moving,
+        field,
+        truth,
+        {"green": GREEN},
+        "stopped",
+        config=CONFIG,
+        beside=first.masks,
+        overwrite=True,
+    )
+    with pytest.raises(Cancelled):
+        more(progress=stop_at("segmentations/stopped/moments/0001"))
+    there = load_moving_object(field, "stopped")
+    assert there.names == ("red",) and tuple(there.fields) == MOMENTS
+    trained: list[str] = []
+    more(progress=lambda progress: trained.append(progress.stage))
+    there = load_moving_object(field, "stopped")
+    assert there.names == ("red", "green") and tuple(there.fields) == MOMENTS
+    assert "segmentations/stopped/moments/0000" not in trained, "that one was done before the stop"
+    assert "segmentations/stopped/moments/0001" in trained
+
+
+def test_one_that_is_not_finished_hinders_no_other_and_is_none(field: MovingBallField, found: MovingObject):
+    truth = load_segmenter("truth", field.at_home().scene)
+    with pytest.raises(Cancelled):
+        segment_moving(
+            field,
+            truth,
+            {"red": RED},
+            "half",
+            config=CONFIG,
+            progress=stop_at("segmentations/half/moments/0001"),
+        )
+    assert "half" not in field.at_home().run.segmentation_names()
+    for load in (load_moving_object, find_moving_target):
+        with pytest.raises(InputError, match=r"segmentation 'half' of .* is not finished"):
+            load(field, "half")
+    with pytest.raises(InputError, match=r"segmentation 'half' of .* is not finished"):
+        find_target(field.at(0.0), "half/red")
+    assert find_moving_target(field, "both/green").identities == ("green",)
+    made = segment_moving(field, truth, {"red": RED}, "half", config=CONFIG).object
+    assert tuple(made.fields) == MOMENTS, "the name is not taken by it"
+
+
+def test_nobody_else_writes_to_the_run_meanwhile(field: MovingBallField):
+    truth = load_segmenter("truth", field.at_home().scene)
+    refused: list[str] = []
+
+    def write() -> None:
+        try:
+            field.at_home().run.mark("other", "running", {})
+        except InputError as error:
+            refused.append(str(error))
+
+    def told(progress: Progress) -> None:
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+
+    segment_moving(field, truth, {"red": RED}, "alone", config=CONFIG, progress=told)
+    assert refused and "other" not in field.at_home().run.stages()
+
+
+def test_it_is_lost_where_nothing_of_it_is_left(
+    field: MovingBallField, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    nowhere = torch.zeros(0, dtype=torch.int64)
+    monkeypatch.setattr("sanerf_hq.objects.through_time.shifted_in", lambda *words: nowhere)
+    truth = load_segmenter("truth", field.at_home().scene)
+    asked = PointPrompt(name_of(PROMPTED, 0.0), [pixel_of(1, time=0.0)])
+    made = segment_moving(field, truth, {"red": asked}, "vanished", config=CONFIG)
+    assert tuple(made.masks) == (0.0,)
+    assert "red is lost at time 0.5" in caplog.text and "red is lost at time 1" in caplog.text
+
+
+@pytest.mark.parametrize("spec", ["truth", "masks"])
+def test_it_is_lost_where_it_is_not_labelled(spec: str, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    field = moving_field(tmp_path)
+    labels = tmp_path / "balls" / "instances"
+    for camera in range(N_CAMERAS):
+        path = labels / f"{camera}_{MOMENTS.index(1.0)}.png"
+        if spec == "truth":
+            write_image(path, np.zeros((120, 160), np.uint8))
+        else:
+            path.unlink()
+    scene = field.at_home().scene
+    segmenter = load_segmenter("truth" if spec == "truth" else f"masks:{labels}", scene)
+    made = segment_moving(field, segmenter, {"red": RED}, config=CONFIG)
+    assert tuple(made.masks) == (0.0, 0.5)
+    assert "red is lost at time 1" in caplog.text
+
+
+def test_a_prompt_that_finds_nothing_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Prompted at both ends, found at the first alone: the one in between is reached from there."""
+    field = moving_field(tmp_path)
+    truth = load_segmenter("truth", field.at_home().scene)
+    answer = MaskFolder.mask
+
+    def silent_at_the_end(folder: MaskFolder, view: View, identity: int) -> torch.Tensor | None:
+        return None if view.camera.time == 1.0 else answer(folder, view, identity)
+
+    monkeypatch.setattr(MaskFolder, "mask", silent_at_the_end)
+    asked = [PointPrompt(name_of(PROMPTED, time), [pixel_of(1, time=time)]) for time in (0.0, 1.0)]
+    made = segment_moving(field, truth, {"red": asked}, config=CONFIG)
+    assert tuple(made.masks) == (0.0, 0.5)
+
+
+def test_the_same_is_read_again_and_another_is_refused(field: MovingBallField):
+    truth = load_segmenter("truth", field.at_home().scene)
+    first = segment_moving(field, truth, {"red": RED}, "same", config=CONFIG)
+    trained: list[str] = []
+    again = segment_moving(
+        field, truth, {"red": RED}, "same", config=CONFIG, progress=lambda one: trained.append(one.stage)
+    )
+    camera = moving_camera(TEST_CAMERA, 1.0)
+    assert torch.equal(again.object.render(camera).logits, first.object.render(camera).logits)
+    assert set(trained) == {"masks"}
+    with pytest.raises(InputError, match="holds a segmentation of other masks or settings"):
+        segment_moving(field, truth, {"green": GREEN}, "same", config=CONFIG)

@@ -123,6 +123,9 @@ def test_a_cancelled_training_ends_like_an_unbroken_one(field: BallField, red: O
 
     with pytest.raises(Cancelled):
         train_object_field(field, masks, "again", CONFIG, stop_half_way)
+    assert "again" not in field.at_home().run.segmentation_names()
+    with pytest.raises(InputError, match=r"segmentation 'again' of .* is not finished; run the same"):
+        load_object_field(field, "again")
     resumed = train_object_field(field, masks, "again", CONFIG)
     whole = train_object_field(field, masks, "whole", CONFIG)
     # Chance depends on the segmentation's name, so the two differ from each other but not from themselves.
@@ -192,6 +195,21 @@ def test_a_name_is_not_taken_twice(field: BallField, red: ObjectField):
     assert torch.equal(again.network.table, red.network.table), (
         "the same masks and settings are read, not trained"
     )
+
+
+def test_what_has_the_name_stays_until_the_new_one_is_whole(field: BallField):
+    first = train_object_field(field, masks_of(field, 1, "red"), "kept", CONFIG)
+    green = masks_of(field, 2, "green")
+
+    def stop(progress: Progress) -> None:
+        if progress.stage.startswith("segmentations/"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train_object_field(field, green, "kept", CONFIG, stop, overwrite=True)
+    assert torch.equal(load_object_field(field, "kept").network.table, first.network.table)
+    train_object_field(field, green, "kept", CONFIG, overwrite=True)
+    assert load_object_field(field, "kept").names == ("green",)
 
 
 def test_empty_masks_are_refused(field: BallField):

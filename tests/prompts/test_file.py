@@ -28,6 +28,14 @@ def test_prompts_are_read_back_as_they_were(tmp_path: Path):
     assert read_prompts(file_of(tmp_path, {"objects": write_prompts(prompts)})) == prompts
 
 
+def test_points_in_space_keep_their_time_or_have_the_files(tmp_path: Path):
+    asked = SpacePrompt([(0, 0, 1)], time=0.25)
+    written = write_prompts({"ball": [asked], "mug": [SpacePrompt([(1, 0, 1)]), PointPrompt("07", [(3, 4)])]})
+    found = read_prompts(file_of(tmp_path, {"time": 0.5, "objects": written}))
+    assert found["ball"] == [asked]
+    assert found["mug"] == [SpacePrompt([(1, 0, 1)], time=0.5), PointPrompt("07", [(3, 4)])]
+
+
 def test_a_scenes_own_objects_are_prompts(tmp_path: Path):
     entry = {"id": 4, "name": "mug", "box": [1, 2, 30, 40], "prompts": {"view": "07", "positive": [[3, 4]]}}
     found = read_prompts(file_of(tmp_path, {"name": "desk", "objects": [entry]}))

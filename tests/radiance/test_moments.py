@@ -147,3 +147,19 @@ def test_few_sides_are_few_for_what_moves_sooner():
 def test_cameras_that_stay_are_one_side_each():
     rig = [moving_camera(index, time) for time in MOMENTS for index in range(N_CAMERAS)]
     assert n_sides(rig) == N_CAMERAS
+
+
+def test_a_test_view_between_moments_is_at_the_nearest(tmp_path: Path):
+    home = moving_field(tmp_path).at_home()
+    times = {0.0: 0.1, 0.5: 0.6, 1.0: 0.9}
+    views = tuple(
+        replace(view, camera=replace(view.camera, time=times[view.camera.time or 0.0]))
+        if view.split == "test"
+        else view
+        for view in home.scene.views
+    )
+    home = replace(home, scene=replace(home.scene, views=views))
+    for moment, time in times.items():
+        here = home.at(moment)
+        assert [view.camera.time for view in here.shown] == [moment] * (N_CAMERAS - 1) + [time]
+        assert [view.camera.time for view in here.views] == [moment] * (N_CAMERAS - 1)

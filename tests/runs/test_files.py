@@ -23,6 +23,7 @@ from sanerf_hq.runs.files import (
     write_text,
 )
 
+NOBODY = 4_999_999  # no system counts processes so far
 TENSORS = {
     "weights": torch.arange(6, dtype=torch.float32).reshape(2, 3),
     "half": torch.tensor([1.5, -0.25], dtype=torch.bfloat16),
@@ -185,15 +186,31 @@ def test_a_folder_in_place_of_a_file(tmp_path: Path):
         append_line(tmp_path, "line")
 
 
-def test_sweeping_takes_temporaries_and_nothing_else(tmp_path: Path):
-    stale = tmp_path / "features" / "sam" / f".tmp-999-{'0a' * 8}"
+def test_sweeping_takes_what_dead_writers_left_and_nothing_else(tmp_path: Path):
+    stale = tmp_path / "features" / "sam" / f".tmp-{NOBODY}-{'0a' * 8}"
     stale.parent.mkdir(parents=True)
     kept = [tmp_path / ".tmp-notes", tmp_path / "features" / "tmp-1-0a", tmp_path / ".lock"]
-    for path in (stale, *kept):
+    kept.append(tmp_path / f".tmp-{os.getppid()}-{'0b' * 8}")
+    kept.append(tmp_path / f".tmp-{os.getpid()}-{'0c' * 8}")
+    namesake = tmp_path / f".tmp-{os.getpid()}-{'0d' * 8}"
+    for path in (stale, namesake, *kept):
         path.write_text("x")
+    os.utime(namesake, (0, 0))  # of a process that had our number before we began
     sweep_temporaries(tmp_path)
-    assert not stale.exists()
+    assert not stale.exists() and not namesake.exists()
     assert all(path.exists() for path in kept)
+
+
+def test_what_is_being_written_outlives_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    replace = os.replace
+
+    def swept_before(old: Path, new: Path) -> None:
+        sweep_temporaries(tmp_path)
+        replace(old, new)
+
+    monkeypatch.setattr(files.os, "replace", swept_before)
+    write_bytes(tmp_path / "features" / "x", b"embedding")
+    assert (tmp_path / "features" / "x").read_bytes() == b"embedding"
 
 
 def test_lines_are_added(tmp_path: Path):

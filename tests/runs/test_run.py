@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.runs import DamagedFile, Run, Stage, files
+from sanerf_hq.runs import DamagedFile, Run, Stage, files, segmentations
 from sanerf_hq.runs.digest import plain
 from sanerf_hq.runs.run import LOCK_FILE
+
+NOBODY = 4_999_999  # no system counts processes so far
 
 
 @pytest.fixture
@@ -194,6 +197,105 @@ def test_segmentation_names(run: Run):
     assert run.segmentation_names() == ["left box", "pot"]
 
 
+def fill(run: Run, words: str, at_the_end: Callable[[], None] = lambda: None) -> None:
+    """Make the segmentation ``pot``, with one moment."""
+    with run.drafting("pot", {}) as draft:
+        part = draft.at(0)
+        part.folder.mkdir(parents=True, exist_ok=True)
+        (part.folder / words).write_text("")
+        run.mark(part.stage, "complete", {"made of": words})
+        at_the_end()
+
+
+def held(run: Run) -> list[str]:
+    """What the segmentation ``pot`` holds, all of one making."""
+    files = sorted(path.name for path in run.segmentation("pot").at(0).folder.iterdir())
+    stages = {name: stage for name, stage in run.stages().items() if name.startswith("segmentations/pot")}
+    assert set(stages) == {"segmentations/pot", "segmentations/pot/moments/0000"}
+    assert all(stage.is_complete for stage in stages.values())
+    assert stages["segmentations/pot/moments/0000"].config == {"made of": files[-1]}
+    return files
+
+
+def test_what_was_there_stays_until_the_new_one_is_whole(run: Run):
+    fill(run, "old")
+    with pytest.raises(KeyboardInterrupt), run.drafting("pot", {"of": 2}) as draft:
+        draft.folder.mkdir(parents=True)
+        (draft.folder / "begun").write_text("")
+        assert held(run) == ["old"]
+        raise KeyboardInterrupt
+    assert held(run) == ["old"]
+    assert run.segmentation_names() == ["pot"] and run.draft_names() == ["pot"]
+    with run.drafting("pot", {"of": 2}) as draft:
+        assert (draft.folder / "begun").exists(), "the same is gone on with"
+    assert (run.segmentation("pot").folder / "begun").exists()
+    assert not run.segmentation("pot").at(0).folder.exists(), "nothing of the old one is left"
+    assert run.draft_names() == []
+    assert [stage for stage in run.stages() if "pot" in stage] == ["segmentations/pot"]
+
+
+def test_a_draft_of_other_settings_begins_anew(run: Run):
+    with pytest.raises(KeyboardInterrupt), run.drafting("pot", {"of": 1}) as draft:
+        draft.folder.mkdir(parents=True)
+        raise KeyboardInterrupt
+    with run.drafting("pot", {"of": 2}) as draft:
+        assert not draft.folder.exists()
+        draft.folder.mkdir(parents=True)
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_writer_killed_at_its_very_end_leaves_the_old_or_the_new(
+    run: Run, after: int, monkeypatch: pytest.MonkeyPatch
+):
+    fill(run, "old")
+    left = iter(range(after))
+
+    def mortal(act: Callable[..., None]) -> Callable[..., None]:
+        def acted(*words: object, **more: object) -> None:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            act(*words, **more)
+
+        return acted
+
+    with monkeypatch.context() as patch:
+
+        def doom() -> None:
+            patch.setattr(segmentations, "_move", mortal(segmentations._move))
+            patch.setattr(segmentations.shutil, "rmtree", mortal(segmentations.shutil.rmtree))
+
+        with pytest.raises(KeyboardInterrupt):
+            fill(run, "new", doom)
+    again = Run.open(run.folder)
+    assert held(again) == ["new"]
+    assert again.segmentation_names() == ["pot"]
+    hidden = [path for path in run.segmentations.rglob("*") if "old" in path.name or ".gone" in path.name]
+    assert hidden == []
+
+
+def test_one_that_is_not_finished_is_none_and_is_said_so(run: Run):
+    assert "has no segmentation 'pot'; it has: none" in str(run.no_segmentation("pot"))
+    with pytest.raises(KeyboardInterrupt), run.drafting("pot", {}) as draft:
+        draft.folder.mkdir(parents=True)
+        raise KeyboardInterrupt
+    assert run.segmentation_names() == []
+    assert "is not finished; run the same sanerf segment again" in str(run.no_segmentation("pot"))
+    run.remove_segmentation("pot")
+    assert run.draft_names() == [] and not draft.folder.exists()
+    run.segmentation("pot").folder.mkdir(parents=True)
+    run.mark("segmentations/pot", "running", {})
+    assert run.segmentation_names() == [], "as early versions left them"
+
+
+def test_removing_a_segmentation_leaves_others(run: Run):
+    fill(run, "one")
+    run.mark("segmentations/pot 2", "complete", {})
+    run.segmentation("pot 2").folder.mkdir()
+    run.remove_segmentation("pot")
+    assert run.segmentation_names() == ["pot 2"]
+    assert [stage for stage in run.stages() if "pot" in stage] == ["segmentations/pot 2"]
+
+
 def test_the_lock_keeps_other_threads_out_and_lets_its_own_in(run: Run):
     told: list[str] = []
 
@@ -215,7 +317,7 @@ def test_the_lock_keeps_other_threads_out_and_lets_its_own_in(run: Run):
 
 
 def test_taking_the_lock_sweeps_what_killed_writers_left_but_only_once(run: Run):
-    stale = run.features / "sam" / f".tmp-1-{'0f' * 8}"
+    stale = run.features / "sam" / f".tmp-{NOBODY}-{'0f' * 8}"
     stale.parent.mkdir(parents=True)
     stale.write_text("half")
     with run.lock():

@@ -18,6 +18,7 @@ from sanerf_hq.viewer.gate import Gate
 from sanerf_hq.viewer.page import Page
 from sanerf_hq.viewer.panel_time import TimePanel
 from sanerf_hq.viewer.pointing import view_at
+from sanerf_hq.viewer.screen import Status
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.storage import load_session
 from sanerf_hq.viewer.viewpoint import Viewpoint
@@ -115,6 +116,32 @@ def test_followed_through_time(
     later = load_session(field.at(LATER), "ball", "compact")
     assert later.outcome.field is not None
     assert not later.state.prompted, "what was clicked at another time says nothing of this one"
+
+
+def test_following_that_is_stopped_leaves_what_was_there(
+    opened: tuple[Session, Recorder, Files], field: MovingBallField, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sanerf_hq.objects.through_time.LEAST_LIKENESS", 0.0)
+    session, screen, files = opened
+    click(session, 1)
+    files.follow("ball", replace=False)
+    saved(screen)
+    folder = field.at_home().run.segmentation("ball").folder
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    status = screen.status
+
+    def stop_at_the_second(told: Status) -> None:
+        status(told)
+        if told.text.endswith("moments/0001"):
+            files.stop()
+
+    monkeypatch.setattr(screen, "status", stop_at_the_second)
+    session.edit(lambda state: state.with_object())
+    click(session, 2)
+    files.follow("ball", replace=True)
+    until(lambda: screen.statuses[-1].text == "stopped; nothing was written", 60, "the stop")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert set(load_moving_object(field, "ball").fields) == set(MOMENTS)
 
 
 def test_each_moment_keeps_what_was_clicked_in_it(

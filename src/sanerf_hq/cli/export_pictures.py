@@ -135,14 +135,15 @@ class ExportVideo:
             raise InputError(f"--elevation is {self.elevation:g}; give degrees from -90 to 90")
 
     def _cameras(self, target: Target | MovingTarget, progress: ProgressCallback) -> Sequence[Camera]:
-        """One a frame; if the scene moves, its time passes evenly."""
+        """One a frame; if the scene moves, time passes evenly from its first moment to its last."""
         from sanerf_hq.export import MovingTarget
 
         cameras = self._path(target, progress)
         if not isinstance(target, MovingTarget):
             return cameras
-        last = max(1, len(cameras) - 1)
-        return [replace(camera, time=number / last) for number, camera in enumerate(cameras)]
+        first, *_, last = target.radiance.moments
+        step = (last - first) / max(1, len(cameras) - 1)
+        return [replace(camera, time=first + number * step) for number, camera in enumerate(cameras)]
 
     def _path(self, target: Target | MovingTarget, progress: ProgressCallback) -> Sequence[Camera]:
         from sanerf_hq.export import (

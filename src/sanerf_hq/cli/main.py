@@ -60,9 +60,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done, 1 the doctor found something broken, 2 bad input, 130 stopped, 141
-        help that nobody read to its end. An error that is the program's own is raised, with its traceback.
+        what is printed was not read to its end. An error that is the program's own is raised, with its
+        traceback.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _answer(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except BrokenPipeError:  # it went to a pager that was left, or to head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
+    return code
+
+
+def _answer(words: list[str]) -> int:
     if words == ["--version"]:
         print(f"sanerf {version('sanerf-hq')}")
         return 0
@@ -75,9 +85,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except SystemExit as done:  # help was shown, or what is wrong with the words
         return done.code if isinstance(done.code, int) else BAD_INPUT
-    except BrokenPipeError:  # help went to a pager that was left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return UNREAD
     try:
         return verb.run()
     except InputError as error:

@@ -52,7 +52,7 @@ class Render:
         from sanerf_hq.radiance import load_radiance_field
         from sanerf_hq.radiance.moments import checked_time
         from sanerf_hq.runs import Run, write_bytes
-        from sanerf_hq.scene import SceneOptions, fingerprint, load_scene
+        from sanerf_hq.scene import SceneOptions, fingerprint, load_scene, png
 
         run = Run.open(self.folder)
         scene = load_scene(run.scene_path, SceneOptions.from_words(run.scene_options))
@@ -62,21 +62,16 @@ class Render:
         camera = view.camera if self.width is None else view.camera.resized(self.width)
         if self.time is not None:
             camera = replace(camera, time=checked_time(field.moments, self.time))
-        write_bytes(self.out, png(self._picture(field.render(camera))))
+        write_bytes(self.out, png(self._picture(field.render(camera)).numpy()))
         print(f"{self.what} of {view.name}, {camera.width}x{camera.height}: {self.out}")
         return 0
 
     def _picture(self, rendered: RenderedView) -> UInt8[Tensor, "h w *channels"]:
+        from sanerf_hq.scene import to_bytes
+
         if self.what == "depth":
             return depth_picture(rendered.depth.detach().cpu())
-        return unit_picture((rendered.rgb if self.what == "colour" else rendered.opacity).detach().cpu())
-
-
-def unit_picture(values: Float[Tensor, "h w *channels"]) -> UInt8[Tensor, "h w *channels"]:
-    """Values in [0, 1] as 8 bits, rounded; what lies outside is clipped."""
-    import torch
-
-    return (values.clamp(0, 1) * 255).round().to(torch.uint8)
+        return to_bytes((rendered.rgb if self.what == "colour" else rendered.opacity).detach().cpu())
 
 
 def depth_picture(depth: Float[Tensor, "h w"]) -> UInt8[Tensor, "h w"]:
@@ -91,14 +86,3 @@ def depth_picture(depth: Float[Tensor, "h w"]) -> UInt8[Tensor, "h w"]:
     share = (near - low) / (high - low) if high > low else torch.ones_like(near)
     grey = FARTHEST_GREY + (255 - FARTHEST_GREY) * share
     return torch.where(seen, grey, torch.zeros_like(grey)).round().to(torch.uint8)
-
-
-def png(pixels: UInt8[Tensor, "h w *channels"]) -> bytes:
-    """A grey or an RGB picture as a PNG file's content."""
-    import io
-
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.fromarray(pixels.numpy()).save(content, format="PNG")
-    return content.getvalue()

@@ -14,7 +14,7 @@ from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
     from sanerf_hq.masks import DecodeConfig, MaskSet
-    from sanerf_hq.objects import MovingObject, ObjectField
+    from sanerf_hq.objects import MovingObject, ObjectField, Record
     from sanerf_hq.prompts import Prompt
     from sanerf_hq.radiance import RadianceField, ViewSamples
     from sanerf_hq.runs import ProgressCallback, SegmentationFolder
@@ -58,8 +58,8 @@ class Segment:
     negative3d: Annotated[tuple[str, ...], tyro.conf.arg(metavar="X,Y,Z"), tyro.conf.UseAppendAction] = ()
     """Point beside the object; may be given several times."""
     time: Annotated[float | None, tyro.conf.arg(metavar="T")] = None
-    """In a scene that moves: when 3D points are meant, and when words or all things are looked for; from 0,
-    which it is if not given, to 1."""
+    """In a scene that moves: when 3D points are meant, unless the file of --prompts says, and when words or
+    all things are looked for; from 0, which it is if not given, to 1."""
     text: Annotated[str | None, tyro.conf.arg(metavar="WORDS")] = None
     """What the object is, such as "a gold cape", in place of clicks and boxes; the thing that fits best."""
     detector: DetectorWords | None = None
@@ -91,7 +91,7 @@ class Segment:
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.masks import DECODE_PRESETS
         from sanerf_hq.radiance import load_radiance_field, load_view_samples
-        from sanerf_hq.runs import check_name, write_json
+        from sanerf_hq.runs import check_name
         from sanerf_hq.segmenters import load_segmenter
 
         field = load_radiance_field(self.folder, self.device)
@@ -101,9 +101,8 @@ class Segment:
         run = field.at_home().run
         existing = run.segmentation_names()
         if self.add and self.name not in existing:
-            known = ", ".join(existing) or "none"
-            raise InputError(f"there is no segmentation {self.name!r} to add to; the run has: {known}")
-        name = check_name(self.name, [] if self.replace or self.add else existing)
+            raise run.no_segmentation(self.name)
+        check_name(self.name, [] if self.replace or self.add else existing)
         decoding = DECODE_PRESETS[self.preset]
         if self.segment_on is not None:
             decoding = replace(decoding, segment_on=self.segment_on)
@@ -112,22 +111,17 @@ class Segment:
             pool = load_view_samples(field, progress)
             seen = pool.of_moment(still.at_home()) if field.moments else pool
             wanted = asked or self._found(still, segmenter, decoding.segment_on, seen, progress)
-        beside = self._beside(field, set(wanted)) if self.add else {}
-        before = tuple(dict.fromkeys(one for masks in beside.values() for one in masks.names))
-        record = self._record(run.segmentation(name), wanted, before)
+        beside = self._beside(field) if self.add else {}
         with ConsoleProgress() as progress:
             found, masks = self._cut(field, segmenter, wanted, decoding, beside, pool, progress)
-        folder = run.segmentation(name)
-        write_json(folder.prompts, record)
-        write_json(folder.identities, {"identities": list(found.names)})
-        preview = folder.folder / "preview.jpg"
-        draw_preview(found, masks, preview)
+        folder = run.segmentation(self.name).folder
+        draw_preview(found, masks, folder / "preview.jpg")
         n_views = len(field.at_home().views)
         for one in found.names:
             n_masks = sum(len(each.without(set(each.names) - {one}).segments) for each in masks)
             print(f"{one}: masks in {n_masks} of {n_views} training views")
-        print(f"segmentation: {folder.folder}")
-        print(f"preview: {preview}")
+        print(f"segmentation: {folder}")
+        print(f"preview: {folder / 'preview.jpg'}")
         return 0
 
     def _cut(
@@ -141,14 +135,14 @@ class Segment:
         progress: ProgressCallback,
     ) -> tuple[ObjectField | MovingObject, list[MaskSet]]:
         """The objects, and the masks that they were made from: a set for each moment, if the scene moves."""
-        from sanerf_hq.objects import OBJECT_PRESETS, segment_moving, segment_objects
+        from sanerf_hq.objects import OBJECT_PRESETS, segment_moving, segment_objects, write_record
 
-        run = field.at_home().run
         config = OBJECT_PRESETS[self.preset]
+        names = tuple(dict.fromkeys(one for masks in beside.values() for one in masks.names))
+        before = self._prompts_before(field.at_home().run.segmentation(self.name), names)
 
-        def make_room() -> None:
-            if self.replace or self.add:
-                run.remove_segmentation(self.name)
+        def record(folder: SegmentationFolder, names: tuple[str, ...]) -> None:
+            write_record(self._record({**before, **wanted}), folder, names)
 
         if field.moments:
             moved = segment_moving(
@@ -162,10 +156,10 @@ class Segment:
                 self.time or 0.0,
                 pool,
                 progress,
-                before_training=make_room,
+                overwrite=self.replace or self.add,
+                record=record,
             )
             return moved.object, list(moved.masks.values())
-        others = beside.get(0.0)
         made = segment_objects(
             field,
             segmenter,
@@ -173,11 +167,12 @@ class Segment:
             self.name,
             decoding,
             config,
-            others,
+            beside.get(0.0),
             pool,
             progress,
-            before_training=make_room,
-            rivals=self._prompts_of(run.segmentation(self.name), () if others is None else others.names),
+            rivals=[one for asked in before.values() for one in asked],
+            overwrite=self.replace or self.add,
+            record=record,
         )
         return made.field, [made.masks]
 
@@ -234,31 +229,21 @@ class Segment:
             print(f"{self.text!r} in {one.view}: {','.join(f'{value:.0f}' for value in one.box)}")
         return {self.object or self.name: list(boxes)}
 
-    def _beside(self, field: RadianceField, names: set[str]) -> dict[float, MaskSet]:
-        """Masks of the objects that are there; where adding was stopped half-way, of those from before.
-
-        By moment: 0 where the scene stands still.
-        """
+    def _beside(self, field: RadianceField) -> dict[float, MaskSet]:
+        """Masks of the objects that are there, by moment: 0 where the scene stands still."""
         from sanerf_hq.objects import load_moving_masks, load_segmentation_masks
 
-        run = field.at_home().run
-        there = (
-            load_moving_masks(field, self.name)
-            if field.moments
-            else {0.0: load_segmentation_masks(field, self.name)}
-        )
-        stage = run.stage(run.segmentation(self.name).stage)
-        if stage is not None and stage.is_complete:
-            return there
-        return {moment: masks.without(names) for moment, masks in there.items()}
+        if field.moments:
+            return load_moving_masks(field, self.name)
+        return {0.0: load_segmentation_masks(field, self.name)}
 
-    def _prompts_of(self, folder: SegmentationFolder, names: tuple[str, ...]) -> list[Prompt]:
+    def _prompts_before(self, folder: SegmentationFolder, names: tuple[str, ...]) -> dict[str, list[Prompt]]:
         """What the objects that are there were prompted with."""
         from sanerf_hq.prompts import read_prompts
 
         if not names or not folder.prompts.exists():
-            return []
-        return [one for name, asked in read_prompts(folder.prompts).items() if name in names for one in asked]
+            return {}
+        return {name: asked for name, asked in read_prompts(folder.prompts).items() if name in names}
 
     def _prompts(self) -> list[Prompt]:
         """The options as prompts, one for each view.
@@ -282,7 +267,7 @@ class Segment:
         if self.point3d or self.negative3d:
             on3 = tuple(numbers(text, 3, "--point3d") for text in self.point3d)
             off3 = tuple(numbers(text, 3, "--negative3d") for text in self.negative3d)
-            prompts.append(SpacePrompt(on3, off3))  # pyright: ignore[reportArgumentType]
+            prompts.append(SpacePrompt(on3, off3, time=self.time))  # pyright: ignore[reportArgumentType]
         if not prompts:
             raise InputError(
                 "nothing is prompted; give --view with --point or --box, or one of --point3d, --text, "
@@ -297,26 +282,13 @@ class Segment:
             raise InputError(f"{option} {text} names no view; add --view, or write VIEW:{text}")
         return name, numbers(rest, count, option)
 
-    def _record(
-        self, folder: SegmentationFolder, wanted: dict[str, list[Prompt]], before: tuple[str, ...]
-    ) -> dict[str, object]:
-        """A prompts file of all objects, and by what they were segmented."""
-        from sanerf_hq.prompts import write_prompts
-        from sanerf_hq.runs import read_json
+    def _record(self, prompts: dict[str, list[Prompt]]) -> Record:
+        """All objects, those from before too, and by what these were segmented."""
+        from sanerf_hq.objects import Record
 
-        objects: list[object] = []
-        if before and folder.prompts.exists():
-            known = read_json(folder.prompts).get("objects", [])
-            objects = [one for one in known if isinstance(one, dict) and one.get("name") in before]
-        return {
-            "objects": [*objects, *write_prompts(wanted)],
-            "text": self.text,
-            "time": self.time,
-            "everything": self.everything,
-            "segmenter": self.segmenter,
-            "segment_on": self.segment_on,
-            "preset": self.preset,
-        }
+        return Record(
+            prompts, self.segmenter, self.preset, self.segment_on, self.time, self.text, self.everything
+        )
 
 
 def numbers(text: str, count: int, option: str) -> tuple[float, ...]:

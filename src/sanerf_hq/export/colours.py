@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sanerf_hq.export.sights import Sight
@@ -51,11 +51,6 @@ def surface_colours(
     seen = weights.sum(-1) > 0
     colours = total / weights.sum(-1, keepdim=True).clamp_min(1e-9)
     return _filled(points, colours.clamp(0, 1), seen)
-
-
-def as_bytes(colours: Float[Tensor, "n 3"]) -> UInt8[np.ndarray, "n 3"]:
-    """Colours in [0, 1] as 8 bits, rounded."""
-    return (colours.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
 
 def _best_views(

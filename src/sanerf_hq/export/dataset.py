@@ -21,13 +21,13 @@ from torch import Tensor
 from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.metrics import erode
 from sanerf_hq.export.aside import check_free, folder_aside
-from sanerf_hq.export.frames import straight, to_bytes
-from sanerf_hq.export.masks import file_of, mask_in, png, sized
+from sanerf_hq.export.frames import straight
+from sanerf_hq.export.masks import file_of, mask_in, sized
 from sanerf_hq.export.removal import isolated
 from sanerf_hq.export.target import MovingTarget, Target, still
 from sanerf_hq.geometry import Camera, opengl_to_opencv
 from sanerf_hq.runs import Progress, ProgressCallback, quiet, write_bytes, write_json
-from sanerf_hq.scene import View, read_image
+from sanerf_hq.scene import View, png, read_image, to_bytes
 
 Colours = Literal["photo", "render"]
 STAGE = "dataset"

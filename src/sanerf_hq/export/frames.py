@@ -18,6 +18,7 @@ from sanerf_hq.objects import object_view
 from sanerf_hq.radiance import RadianceField
 from sanerf_hq.radiance.gaps import SOLID, nearest_solid
 from sanerf_hq.runs import ProgressCallback, quiet
+from sanerf_hq.scene import to_bytes
 
 Mode = Literal["colour", "overlay", "alone", "removed"]
 Painter = Callable[[Camera], UInt8[Tensor, "h w channels"]]
@@ -82,11 +83,6 @@ def spread(picture: Float[Tensor, "h w 4"]) -> Float[Tensor, "h w 4"]:
     nearest = nearest_solid(picture[..., :3], solid)
     rgb = torch.where(picture[..., 3:] >= FAINT, picture[..., :3], nearest)
     return torch.cat([rgb, picture[..., 3:]], -1)
-
-
-def to_bytes(values: Float[Tensor, "h w *channels"]) -> UInt8[Tensor, "h w *channels"]:
-    """Values in [0, 1] as 8 bits, rounded."""
-    return (values.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def _marked(target: Target, camera: Camera, progress: ProgressCallback) -> UInt8[Tensor, "h w 3"]:

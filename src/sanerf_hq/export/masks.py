@@ -6,7 +6,6 @@ mask's value is round(65535 · P), P the object's probability in the pixel.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sanerf_hq.export.aside import folder_aside
@@ -24,7 +23,7 @@ from sanerf_hq.geometry import Camera
 from sanerf_hq.masks.rle import encode
 from sanerf_hq.objects import ObjectView
 from sanerf_hq.runs import Progress, ProgressCallback, quiet, write_bytes, write_text
-from sanerf_hq.scene import Scene, View
+from sanerf_hq.scene import Scene, View, png
 
 MaskForm = Literal["png", "soft", "coco"]
 STAGE = "masks"
@@ -100,15 +99,6 @@ def file_of(view: View, scene: Scene) -> str:
     stems = [PurePosixPath(other.name).stem.casefold() for other in scene.views]
     stem = PurePosixPath(view.name).stem
     return stem if stems.count(stem.casefold()) == 1 else view.name
-
-
-def png(pixels: Shaped[np.ndarray, "h w *channels"]) -> bytes:
-    """Pixels of 8 or 16 bit as a PNG file's content."""
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "PNG")
-    return content.getvalue()
 
 
 def compressed(counts: Sequence[int]) -> str:

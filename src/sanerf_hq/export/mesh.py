@@ -19,7 +19,7 @@ from jaxtyping import Float, Int64, UInt8
 from sanerf_hq.errors import InputError
 from sanerf_hq.export.carve import BEHIND, SUPPORTED, Carved, carve, extent, passed
 from sanerf_hq.export.closing import VisibleSurface, owned
-from sanerf_hq.export.colours import as_bytes, surface_colours
+from sanerf_hq.export.colours import surface_colours
 from sanerf_hq.export.mesh_files import check_mesh_path, write_mesh
 from sanerf_hq.export.sights import Sight, look
 from sanerf_hq.export.solid import densities, fullness, met, surface_level
@@ -28,6 +28,7 @@ from sanerf_hq.export.target import Target
 from sanerf_hq.export.voxels import Voxels, fitting_cells, surround
 from sanerf_hq.export.witnesses import said_own
 from sanerf_hq.runs import Progress, ProgressCallback, quiet
+from sanerf_hq.scene import to_bytes
 
 STAGE = "mesh"
 THIN = 0.25  # of the level, below which a surface is none: only the limit of what the photos show
@@ -131,7 +132,7 @@ def make_mesh(
     vertices = torch.from_numpy(placed.vertices).float()
     normals = torch.from_numpy(placed.normals).float()
     colours = surface_colours(field, sights, vertices, normals, voxels.spacing, progress)
-    return ObjectMesh(placed.vertices, placed.faces, placed.normals, as_bytes(colours))
+    return ObjectMesh(placed.vertices, placed.faces, placed.normals, to_bytes(colours).numpy())
 
 
 def visible_surface(

@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.export.colours import as_bytes
 from sanerf_hq.export.ply import ply_bytes
 from sanerf_hq.export.sights import first_light, shares
 from sanerf_hq.export.target import Target
@@ -19,6 +18,7 @@ from sanerf_hq.export.voxels import main_clump
 from sanerf_hq.geometry import Rays
 from sanerf_hq.radiance import RadianceField, SurfaceSamples, load_view_samples
 from sanerf_hq.runs import Key, Progress, ProgressCallback, quiet, write_bytes
+from sanerf_hq.scene import to_bytes
 
 STAGE = "points"
 RAYS_A_PART = 1 << 13
@@ -111,7 +111,7 @@ def make_points(target: Target, count: int = 100_000, progress: ProgressCallback
     normals, alone = _normals(hits.points, hits.eyes)
     hits, normals = hits.take((~alone).nonzero()[:, 0]), normals[~alone]
     return ObjectPoints(
-        hits.points.double().numpy(), normals.double().numpy(), as_bytes(hits.rgb), hits.share.numpy()
+        hits.points.double().numpy(), normals.double().numpy(), to_bytes(hits.rgb).numpy(), hits.share.numpy()
     )
 
 

@@ -135,9 +135,12 @@ class _Scored:
 
 
 def _targets(radiance: RadianceField) -> list[tuple[str, Target]]:
-    """Each identity of each segmentation."""
+    """Each identity of each segmentation; if the scene moves, of those that hold something at its moment."""
+    home = radiance.at_home()
     found = []
-    for segmentation in radiance.at_home().run.segmentation_names():
+    for segmentation in home.run.segmentation_names():
+        if home.moment is not None and not home.segmentation(segmentation).field.exists():
+            continue
         field = load_object_field(radiance, segmentation)
         found += [(segmentation, Target(field, (i,), name)) for i, name in enumerate(field.names, 1)]
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ from sanerf_hq.objects import (
     load_segmentation_masks,
 )
 from sanerf_hq.radiance import RadianceField
+from sanerf_hq.runs import Run
 
 
 @dataclass(frozen=True)
@@ -116,18 +118,13 @@ def still(target: Target | MovingTarget, time: float | None) -> Target | None:
 def find_moving_target(radiance: RadianceField, name: str) -> MovingTarget:
     """The object that a name stands for in a scene that moves; otherwise as :func:`find_target`."""
     run = radiance.at_home().run
-    known = {one: load_moving_object(radiance, one) for one in run.segmentation_names()}
-    if name in known:
-        return MovingTarget(known[name], known[name].names, name, name)
-    segmentation, _, identity = name.rpartition("/")
-    holders = [one for one in known if identity in known[one].names and segmentation in (one, "")]
-    if len(holders) == 1:
-        return MovingTarget(known[holders[0]], (identity,), name, holders[0])
-    if holders:
-        choices = " or ".join(f"{owner}/{name}" for owner in holders)
-        raise InputError(f"{name!r} is an object of several segmentations of {run.folder}; say {choices}")
-    there = ", ".join(known) or "none; make one with sanerf segment"
-    raise InputError(f"{run.folder} has no object {name!r}; its segmentations: {there}")
+    names = run.segmentation_names()
+    segmentation, identity = _parted(name, names)
+    if segmentation is None:
+        owners = [one for one in names if name in load_moving_object(radiance, one).names]
+        segmentation, identity = _only(owners, run, name), name
+    whole = load_moving_object(radiance, segmentation)
+    return MovingTarget(whole, _identities(whole.names, identity, run, segmentation), name, segmentation)
 
 
 def find_target(radiance: RadianceField, name: str) -> Target:
@@ -141,34 +138,45 @@ def find_target(radiance: RadianceField, name: str) -> Target:
     Raises:
         InputError: There is no such object, or more than one.
     """
-    run = radiance.at_home().run
-    segmentations = run.segmentation_names()
+    home = radiance.at_home()
+    names = home.run.segmentation_names()
+    segmentation, identity = _parted(name, names)
+    if segmentation is None:
+        here = [one for one in names if home.segmentation(one).field.exists()]
+        owners = [one for one in here if name in load_object_field(radiance, one).names]
+        segmentation, identity = _only(owners, home.run, name), name
+    field = load_object_field(radiance, segmentation)
+    meant = _identities(field.names, identity, home.run, segmentation)
+    return Target(field, tuple(field.names.index(one) + 1 for one in meant), name, segmentation)
+
+
+def _parted(name: str, segmentations: Sequence[str]) -> tuple[str | None, str]:
+    """The segmentation that a name says, None where it says none; and the identity, "" for all of them."""
     if name in segmentations:
-        return Target.whole(load_object_field(radiance, name), name)
+        return name, ""
     segmentation, slash, identity = name.partition("/")
-    if slash and segmentation in segmentations:
-        field = load_object_field(radiance, segmentation)
-        if identity not in field.names:
-            raise InputError(
-                f"segmentation {segmentation!r} of {run.folder} has no identity {identity!r}; "
-                f"it has: {', '.join(field.names)}"
-            )
-        return Target(field, (field.names.index(identity) + 1,), name, segmentation)
-    holders = [] if slash else _holding(radiance, segmentations, name)
-    if len(holders) == 1:
-        owner, field = holders[0]
-        return Target(field, (field.names.index(name) + 1,), name, owner)
-    if holders:
-        choices = " or ".join(f"{owner}/{name}" for owner, _ in holders)
+    return (segmentation, identity) if slash and segmentation in segmentations else (None, name)
+
+
+def _identities(names: tuple[str, ...], identity: str, run: Run, segmentation: str) -> tuple[str, ...]:
+    """All of a segmentation's names, or the one that is asked for."""
+    if identity and identity not in names:
+        raise InputError(
+            f"segmentation {segmentation!r} of {run.folder} has no identity {identity!r}; "
+            f"it has: {', '.join(names)}"
+        )
+    return (identity,) if identity else names
+
+
+def _only(owners: Sequence[str], run: Run, name: str) -> str:
+    """The one segmentation that has an identity of a name."""
+    if len(owners) == 1:
+        return owners[0]
+    if owners:
+        choices = " or ".join(f"{owner}/{name}" for owner in owners)
         raise InputError(f"{name!r} is an object of several segmentations of {run.folder}; say {choices}")
-    known = ", ".join(segmentations) or "none; make one with sanerf segment"
+    begun = name.partition("/")[0]
+    if begun in run.draft_names():
+        raise run.no_segmentation(begun)
+    known = ", ".join(run.segmentation_names()) or "none; make one with sanerf segment"
     raise InputError(f"{run.folder} has no object {name!r}; its segmentations: {known}")
-
-
-def _holding(
-    radiance: RadianceField, segmentations: list[str], identity: str
-) -> list[tuple[str, ObjectField]]:
-    """The segmentations that have an identity of that name."""
-    folders = ((name, radiance.at_home().segmentation(name)) for name in segmentations)
-    fields = [(name, load_object_field(radiance, name)) for name, folder in folders if folder.field.exists()]
-    return [(name, field) for name, field in fields if identity in field.names]

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from sanerf_hq.errors import InputError
+from sanerf_hq.errors import NothingHit
 from sanerf_hq.masks.candidates import Candidate, at, share_answered
 from sanerf_hq.masks.config import DecodeConfig
 from sanerf_hq.masks.interior import interior, representatives
@@ -157,7 +157,7 @@ class Labelled:
         hit = torch.cat(hits) if hits else torch.zeros(0, dtype=torch.int64)
         hit = hit[hit > 0]
         if not len(hit):
-            raise InputError(
+            raise NothingHit(
                 f"segmenter {self._folder.name} labels nothing where the points are seen; "
                 "prompt on an object that is masked"
             )

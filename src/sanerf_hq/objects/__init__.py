@@ -12,6 +12,9 @@ from sanerf_hq.objects.moving import load_moving_masks as load_moving_masks
 from sanerf_hq.objects.moving import load_moving_object as load_moving_object
 from sanerf_hq.objects.preview import Preview as Preview
 from sanerf_hq.objects.preview import preview_of as preview_of
+from sanerf_hq.objects.record import Record as Record
+from sanerf_hq.objects.record import Recording as Recording
+from sanerf_hq.objects.record import write_record as write_record
 from sanerf_hq.objects.segment import Segmentation as Segmentation
 from sanerf_hq.objects.segment import segment_objects as segment_objects
 from sanerf_hq.objects.through_time import MovingSegmentation as MovingSegmentation

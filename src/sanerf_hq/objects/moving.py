@@ -75,14 +75,13 @@ def load_moving_object(field: RadianceField, name: str) -> MovingObject:
         InputError: There is none of that name, or it is damaged.
     """
     run = field.at_home().run
+    if name not in run.segmentation_names():
+        raise run.no_segmentation(name)
     fields = {
         moment: load_object_field(still, name)
         for moment in field.moments
         if (still := field.at(moment)).at_home().segmentation(name).field.exists()
     }
-    if not fields:
-        known = ", ".join(run.segmentation_names()) or "none"
-        raise InputError(f"{run.folder} has no finished segmentation {name!r}; it has: {known}")
     names = tuple(dict.fromkeys(name for one in fields.values() for name in one.names))
     return MovingObject(field, names, fields)
 

@@ -23,6 +23,7 @@ from sanerf_hq.masks import (
 from sanerf_hq.objects.config import ObjectConfig
 from sanerf_hq.objects.field import ObjectField
 from sanerf_hq.objects.preview import Preview, preview_of
+from sanerf_hq.objects.record import Recording, no_record
 from sanerf_hq.objects.train import train_object_field
 from sanerf_hq.prompts import Prompt
 from sanerf_hq.radiance import RadianceField, ViewSamples, load_view_samples
@@ -58,8 +59,9 @@ def segment_objects(
     pool: ViewSamples | None = None,
     progress: ProgressCallback = quiet,
     on_preview: Callable[[Preview], None] | None = None,
-    before_training: Callable[[], None] | None = None,
     rivals: Sequence[Prompt] = (),
+    overwrite: bool = False,
+    record: Recording = no_record,
 ) -> Segmentation:
     """Objects from prompts, several in one field where several are prompted.
 
@@ -74,9 +76,10 @@ def segment_objects(
         pool: Samples of the training views; read from the run if not given.
         progress: Told of the progress; may raise Cancelled.
         on_preview: Called once the first views are decoded, with the prompted objects by votes.
-        before_training: Called when all masks are known, before anything of that name is written.
         rivals: Prompts of yet other objects, those of ``beside`` for one; what was clicked for one object is
             no other's.
+        overwrite: As for :func:`~sanerf_hq.objects.train_object_field`.
+        record: As there.
 
     Raises:
         InputError: As for :func:`~sanerf_hq.masks.decode_masks` and
@@ -127,7 +130,7 @@ def segment_objects(
     if beside is not None:
         masks = beside.joined(masks)
     masks = without_nested(masks)
-    if before_training is not None:
-        before_training()
-    trained = train_object_field(field, masks, name or masks.names[0], config, progress, pool)
+    trained = train_object_field(
+        field, masks, name or masks.names[0], config, progress, pool, overwrite, record
+    )
     return Segmentation(masks, preview, trained)

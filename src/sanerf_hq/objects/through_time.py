@@ -7,16 +7,18 @@ round it prompt that moment's cameras anew: so a camera that loses a thing behin
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from sanerf_hq.errors import InputError
+from sanerf_hq.errors import InputError, NothingHit
 from sanerf_hq.geometry import Camera
 from sanerf_hq.masks import (
     DecodeConfig,
@@ -35,9 +37,10 @@ from sanerf_hq.masks import (
 )
 from sanerf_hq.objects.config import ObjectConfig
 from sanerf_hq.objects.field import ObjectField
-from sanerf_hq.objects.moving import MovingObject
+from sanerf_hq.objects.moving import MovingObject, load_moving_object
 from sanerf_hq.objects.preview import Preview, preview_of
-from sanerf_hq.objects.train import train_object_field
+from sanerf_hq.objects.record import Recording, no_record
+from sanerf_hq.objects.train import fuse, is_made, settings_of
 from sanerf_hq.prompts import BoxPrompt, Prompt, SpacePrompt
 from sanerf_hq.radiance import RadianceField, ViewSamples, load_view_samples, nearest_moment
 from sanerf_hq.runs import Progress, ProgressCallback, quiet
@@ -101,9 +104,12 @@ def segment_moving(
     pool: ViewSamples | None = None,
     progress: ProgressCallback = quiet,
     on_preview: Callable[[Preview], None] | None = None,
-    before_training: Callable[[], None] | None = None,
+    overwrite: bool = False,
+    record: Recording = no_record,
 ) -> MovingSegmentation:
     """Objects of a scene that moves, at all of its moments, from prompts at some of them.
+
+    The run is held for writing all the while.
 
     Args:
         field: A field at home in its run, of a scene that moves.
@@ -117,7 +123,8 @@ def segment_moving(
         pool: Samples of the training views of all moments; read from the run if not given.
         progress: Told of the progress; may raise Cancelled.
         on_preview: Called with the first object at the moment that it was prompted at, once it is decoded.
-        before_training: Called when all masks are known, before anything of that name is written.
+        overwrite: As for :func:`~sanerf_hq.objects.train_object_field`.
+        record: As there.
 
     Raises:
         InputError: As for :func:`~sanerf_hq.objects.segment_objects`.
@@ -128,29 +135,36 @@ def segment_moving(
         raise InputError("nothing is prompted; give a click, a box or a 3D point")
     for masks in (beside or {}).values():
         masks.check_new(prompts)
-    pool = pool or load_view_samples(field, progress)
-    scene = _Scene(field, segmenter, decoding, pool)
-    tracks = {key: _Track() for key in prompts}
-    total = len(prompts) * len(field.moments)
-    preview: Preview | None = None
-    given = {key: _by_moment(field, asked, time) for key, asked in prompts.items()}
+    name = name or next(iter(prompts))
+    with field.at_home().run.lock():
+        pool = pool or load_view_samples(field, progress)
+        scene = _Scene(field, segmenter, decoding, pool, on_preview)
+        tracks = _tracked(
+            scene, {key: _by_moment(field, one, time) for key, one in prompts.items()}, progress
+        )
+        joined = {
+            moment: found
+            for moment in field.moments
+            if (found := _joined(tracks, moment, beside)) is not None
+        }
+        made = _fused(scene, joined, name, config or ObjectConfig(), progress, overwrite, record)
+    return MovingSegmentation(joined, scene.preview, made)
+
+
+def _tracked(
+    scene: _Scene, given: Mapping[str, dict[float, list[Prompt]]], progress: ProgressCallback
+) -> dict[str, _Track]:
+    """Objects at all moments, from prompts at some of them, by moment."""
+    moments = scene.field.moments
+    tracks = {key: _Track() for key in given}
+    total = len(tracks) * len(moments)
     for key, track in tracks.items():
         for moment, wanted in given[key].items():
             track.points[moment] = clicked_points(scene.at(moment).field, wanted)
 
-    def shown(still: _Still, masks: MaskSet) -> None:
-        nonlocal preview
-        if preview is not None or on_preview is None:
-            return
-        try:
-            preview = preview_of(still.field, masks, still.pool)
-        except InputError:  # all are empty; views that are asked again may still find what these have not
-            return
-        on_preview(preview)
-
     def decode(name: str, moment: float, wanted: list[Prompt]) -> None:
         rivals = [track.points.get(moment) for other, track in tracks.items() if other != name]
-        scene.decode(tracks[name], name, moment, wanted, rivals, shown)
+        scene.decode(tracks[name], name, moment, wanted, rivals)
         progress(Progress(STAGE, sum(len(one.masks) for one in tracks.values()), total))
 
     for key, track in tracks.items():
@@ -161,28 +175,41 @@ def segment_moving(
                 f"no view came out with a mask of {key}; "
                 "prompt where it is seen clearly, with a box if need be"
             )
-        for before, moment in _outwards(field.moments, list(given[key])):
-            wanted = scene.carried(track, before, moment) if before in track.things else []
+        for before, moment in _outwards(moments, track.things):
+            wanted = [] if moment in track.masks else scene.carried(track, before, moment)
             if wanted:
-                decode(key, moment, wanted)
-            else:
+                with contextlib.suppress(NothingHit):  # it is not labelled then
+                    decode(key, moment, wanted)
+        for moment in moments:
+            if moment not in track.masks:
                 LOG.warning("%s is lost at time %.3g; prompt it there as well, if it is seen", key, moment)
     progress(Progress(STAGE, total, total))
-    joined = {
-        moment: found for moment in field.moments if (found := _joined(tracks, moment, beside)) is not None
-    }
-    if before_training is not None:
-        before_training()
-    run = field.at_home().run
-    folder = run.segmentation(name or next(iter(prompts)))
-    run.mark(folder.stage, "running", {})
-    fields: dict[float, ObjectField] = {}
-    for moment, masks in joined.items():
-        still = scene.at(moment)
-        fields[moment] = train_object_field(still.field, masks, folder.name, config, progress, still.pool)
-    run.mark(folder.stage, "complete", {})
-    names = tuple(dict.fromkeys(one for masks in joined.values() for one in masks.names))
-    return MovingSegmentation(joined, preview, MovingObject(field, names, fields))
+    return tracks
+
+
+def _fused(
+    scene: _Scene,
+    masks: Mapping[float, MaskSet],
+    name: str,
+    config: ObjectConfig,
+    progress: ProgressCallback,
+    overwrite: bool,
+    record: Recording,
+) -> MovingObject:
+    """The masks of each moment as a field, all of them one segmentation."""
+    run = scene.field.at_home().run
+    whole = run.segmentation(name)
+    settings = {"moments": {str(moment): settings_of(one, config) for moment, one in masks.items()}}
+    if not overwrite and is_made(run, name, whole, settings):
+        return load_moving_object(scene.field, name)
+    with run.drafting(name, settings) as draft:
+        fields: dict[float, ObjectField] = {}
+        for moment, one in masks.items():
+            still = scene.at(moment)
+            fields[moment] = fuse(still.field, one, draft, config, progress, still.pool)
+        names = tuple(dict.fromkeys(name for one in masks.values() for name in one.names))
+        record(draft, names)
+    return MovingObject(scene.field, names, fields)
 
 
 class _Scene:
@@ -194,13 +221,16 @@ class _Scene:
         segmenter: Segmenter | MaskFolder,
         decoding: DecodeConfig,
         pool: ViewSamples,
+        on_preview: Callable[[Preview], None] | None,
     ) -> None:
-        self._field, self._segmenter, self._decoding, self._pool = field, segmenter, decoding, pool
+        self.field = field
+        self.preview: Preview | None = None
+        self._segmenter, self._decoding, self._pool, self._on_preview = segmenter, decoding, pool, on_preview
         self._stills: OrderedDict[float, _Still] = OrderedDict()
 
     def at(self, moment: float) -> _Still:
         if moment not in self._stills:
-            field = self._field.at(moment)
+            field = self.field.at(moment)
             home = field.at_home()
             pool = self._pool.of_moment(home)
             polls = Polls(home, pool)
@@ -218,18 +248,18 @@ class _Scene:
         moment: float,
         prompts: list[Prompt],
         rivals: list[Tensor | None],
-        shown: Callable[[_Still, MaskSet], None],
     ) -> None:
         """Find an object's masks at a moment; nothing is noted where no view has one.
 
-        ``shown`` is called with the first masks, before views are asked again.
+        Raises:
+            NothingHit: The prompts are on nothing.
         """
         still = self.at(moment)
         beside = torch.cat([torch.zeros(0, 3), *(points for points in rivals if points is not None)])
         survey = begin_survey(still.field, still.pictures, prompts, still.polls, self._decoding, beside)
         survey.decode(None, _nobody)
         if survey.segments():
-            shown(still, mask_set({name: survey}, self._segmenter.name))
+            self._show(still, mask_set({name: survey}, self._segmenter.name))
         survey.repeat(_nobody)
         if not survey.segments():
             return
@@ -244,8 +274,18 @@ class _Scene:
         thing = still.surface.of(on)
         followed = track.things.get(moment)
         LOG.info("at time %.3g: %d of %d", moment, int(on.sum()), 0 if followed is None else len(followed))
-        if followed is None or overlap(followed, thing) >= LEAST_OVERLAP:
+        if len(thing) and (followed is None or overlap(followed, thing) >= LEAST_OVERLAP):
             track.things[moment] = thing
+
+    def _show(self, still: _Still, masks: MaskSet) -> None:
+        """Tell of the first object's first masks, before views are asked again."""
+        if self.preview is not None or self._on_preview is None:
+            return
+        try:
+            self.preview = preview_of(still.field, masks, still.pool)
+        except InputError:  # all are empty; views that are asked again may still find what these have not
+            return
+        self._on_preview(self.preview)
 
     def carried(self, track: _Track, before: float, moment: float) -> list[Prompt]:
         """Boxes round a thing in a moment's views, which is known at the moment before; none: it is lost."""
@@ -257,6 +297,8 @@ class _Scene:
         if shift.likeness < LEAST_LIKENESS:
             return []
         found = seen[shifted_in(thing, scene, shift.offset)]
+        if not len(found):
+            return []
         track.offsets[moment] = shift.offset
         track.things[moment] = still.surface.of(found)
         return list(_boxes_round(still, found))
@@ -292,25 +334,26 @@ def _by_moment(
     scene = field.at_home().scene
     found: dict[float, list[Prompt]] = {}
     for prompt in [asked] if not isinstance(asked, Sequence) else asked:
-        at: float | None = None
-        if not isinstance(prompt, SpacePrompt):
+        if isinstance(prompt, SpacePrompt):
+            at = prompt.time
+        else:
             camera = prompt.view if isinstance(prompt.view, Camera) else scene.view(prompt.view).camera
             at = camera.time
         found.setdefault(nearest_moment(field.moments, time if at is None else at), []).append(prompt)
     return found
 
 
-def _outwards(moments: Sequence[float], known: Sequence[float]) -> list[tuple[float, float]]:
-    """Each moment that is not known, and the neighbour that it is reached from, in the order of going on."""
-    numbers = {moments.index(moment) for moment in known}
-    pairs = []
-    while len(numbers) < len(moments):
-        for number in sorted(numbers):
-            for beside in (number - 1, number + 1):
-                if 0 <= beside < len(moments) and beside not in numbers:
-                    pairs.append((moments[number], moments[beside]))
-                    numbers.add(beside)
-    return pairs
+def _outwards(moments: Sequence[float], reached: Container[float]) -> Iterator[tuple[float, float]]:
+    """From moments that are reached to neighbours that are not, in the order of going on.
+
+    ``reached`` may grow meanwhile. A moment that is not reached from the one side is tried from the other.
+    """
+    steps = [*itertools.pairwise(moments), *itertools.pairwise(moments[::-1])]
+    while ahead := [(before, at) for before, at in steps if before in reached and at not in reached]:
+        for step in ahead:
+            steps.remove(step)
+            if step[1] not in reached:
+                yield step
 
 
 def _joined(

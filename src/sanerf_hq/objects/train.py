@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,6 +20,7 @@ from sanerf_hq.objects.labels import LabelledRays, add_outlines, gather_pool
 from sanerf_hq.objects.network import ObjectNetwork
 from sanerf_hq.objects.pair_rays import PairSource
 from sanerf_hq.objects.pair_training import PairState, PairTraining
+from sanerf_hq.objects.record import Recording, no_record
 from sanerf_hq.objects.region import Region
 from sanerf_hq.objects.start import Start
 from sanerf_hq.radiance import RadianceField, SurfaceSamples, ViewSamples, load_view_samples
@@ -26,17 +28,19 @@ from sanerf_hq.runs import (
     Key,
     LoopPlan,
     ProgressCallback,
+    Run,
+    SegmentationFolder,
     config_digest,
     discard_checkpoint,
     load_optimiser,
     optimiser_tensors,
+    plain,
     quiet,
     run_loop,
     under_prefix,
     with_prefix,
 )
 
-STAGE = "object"
 NETWORK_LR_SHARE = 0.3
 WARM_UP_STEPS = 10
 
@@ -160,6 +164,8 @@ def train_object_field(
     config: ObjectConfig | None = None,
     progress: ProgressCallback = quiet,
     pool: ViewSamples | None = None,
+    overwrite: bool = False,
+    record: Recording = no_record,
 ) -> ObjectField:
     """Fuse masks into an object field, kept as a named segmentation of the field's run.
 
@@ -171,70 +177,108 @@ def train_object_field(
         config: Settings; by default those of the preset ``standard``.
         progress: Told of the progress; may raise Cancelled.
         pool: Samples of the training views; read from the run if not given.
+        overwrite: Whether it is trained in any case and takes the place of what has that name, which stays
+            until then.
+        record: Writes down how it was asked for, before it is in its place.
 
     Raises:
         InputError: The masks are empty, the name is none, or a segmentation of that name was made from
             other masks or settings.
-        Cancelled: The callback asked for it; what was done is saved.
+        Cancelled: The callback asked for it; what was done is kept for the next one of that name.
     """
-    config = config or ObjectConfig()
-    if masks.are_exact:
-        config = replace(config, steps=config.steps_where_exact)
-    run = field.at_home().run
-    folder = field.at_home().segmentation(name or masks.names[0])
-    stage = folder.stage
-    settings = {
-        **asdict(config),
-        "masks": masks.digest,
-        "names": list(masks.names),
-    }
+    run, name = field.at_home().run, name or masks.names[0]
+    part = field.at_home().segmentation(name)
+    settings = settings_of(masks, config or ObjectConfig())
     with run.lock():
-        done = run.stage(stage)
-        if done is not None and done.config != settings:
-            raise InputError(
-                f"{folder.folder} holds a segmentation of other masks or settings; "
-                "choose another name or delete it"
-            )
-        if done is not None and done.is_complete and folder.field.exists():
-            return load_object_field_file(field, folder.field)
-        run.mark(stage, "running", settings)
-        save_masks(masks, folder.masks)
-        key = Key(run.seed, stage, 0)
-        pool = pool or load_view_samples(field, progress)
-        data, region = gather_pool(field, masks, pool, config.local, config.clean)
-        votes = data.votes() if config.from_votes else None
-        if config.band_share and masks.are_exact:
-            data = add_outlines(field, masks, data, region, config.band_rays, key)
-        start = Start(votes, field.network.n_geometry)
-        paired = config.pairs.weight > 0 and (config.pairs.where_exact or not masks.are_exact)
-        source = PairSource.of(field, region, data.maps, config.pairs) if paired else None
-
-        def begin(key: Key) -> ObjectState:
-            n_geometry, n_objects = field.network.n_geometry, len(masks.names)
-            return new_state(config, n_geometry, n_objects, data.n_pool, key, field.device)
-
-        plan = LoopPlan(
-            stage, config.steps, run.seed, config_digest([settings, run.fingerprint]), folder.folder
-        )
-        result = run_loop(
-            plan,
-            make_step(data, region, start, config, source),
-            begin,
-            save_state,
-            lambda tensors: load_state(begin(key), tensors),
-            progress,
-        )
-        network = result.state.network.eval().requires_grad_(False)
-        found = ObjectField(field, network, region, masks.names, config, votes)
-        save_object_field(found, folder.field)
-        run.mark(
-            stage,
-            "complete",
-            settings,
-            {"seconds": result.seconds, "accuracy": result.metrics.get("accuracy")},
-        )
-        discard_checkpoint(folder.folder)
+        if not overwrite and is_made(run, name, part, settings) and part.field.exists():
+            return load_object_field_file(field, part.field)
+        with run.drafting(name, settings) as draft:
+            found = fuse(field, masks, draft, config, progress, pool)
+            record(draft, found.names)
     return found
+
+
+def is_made(run: Run, name: str, part: SegmentationFolder, settings: Mapping[str, Any]) -> bool:
+    """Whether there is a segmentation of a name that was, in some part of it, made with these settings.
+
+    Raises:
+        InputError: One that was made with others is there.
+    """
+    whole = run.segmentation(name)
+    if not whole.folder.exists():
+        return False
+    made = run.stage(part.stage)
+    if made is not None and not made.is_complete:  # early versions left what was stopped here
+        return False
+    if made is None or made.config != plain(settings):
+        raise InputError(
+            f"{whole.folder} holds a segmentation of other masks or settings; "
+            "choose another name or delete it"
+        )
+    return True
+
+
+def settings_of(masks: MaskSet, config: ObjectConfig) -> dict[str, Any]:
+    """What an object field depends on beside the run."""
+    return {**asdict(_fitting(masks, config)), "masks": masks.digest, "names": list(masks.names)}
+
+
+def fuse(
+    field: RadianceField,
+    masks: MaskSet,
+    draft: SegmentationFolder,
+    config: ObjectConfig | None = None,
+    progress: ProgressCallback = quiet,
+    pool: ViewSamples | None = None,
+) -> ObjectField:
+    """Fuse masks into an object field in a segmentation's draft, in the part of the field's moment.
+
+    What is done there already is gone on with. The run is held for writing.
+    """
+    config = _fitting(masks, config or ObjectConfig())
+    home, settings = field.at_home(), settings_of(masks, config)
+    run, part = home.run, home.part(draft)
+    stage = home.segmentation(draft.name).stage  # chance is that of the place where it will lie
+    done = run.stage(part.stage)
+    if done is not None and done.is_complete and done.config == plain(settings) and part.field.exists():
+        return load_object_field_file(field, part.field)
+    run.mark(part.stage, "running", settings)
+    save_masks(masks, part.masks)
+    key = Key(run.seed, stage, 0)
+    pool = pool or load_view_samples(field, progress)
+    data, region = gather_pool(field, masks, pool, config.local, config.clean)
+    votes = data.votes() if config.from_votes else None
+    if config.band_share and masks.are_exact:
+        data = add_outlines(field, masks, data, region, config.band_rays, key)
+    start = Start(votes, field.network.n_geometry)
+    paired = config.pairs.weight > 0 and (config.pairs.where_exact or not masks.are_exact)
+    source = PairSource.of(field, region, data.maps, config.pairs) if paired else None
+
+    def begin(key: Key) -> ObjectState:
+        n_geometry, n_objects = field.network.n_geometry, len(masks.names)
+        return new_state(config, n_geometry, n_objects, data.n_pool, key, field.device)
+
+    plan = LoopPlan(stage, config.steps, run.seed, config_digest([settings, run.fingerprint]), part.folder)
+    result = run_loop(
+        plan,
+        make_step(data, region, start, config, source),
+        begin,
+        save_state,
+        lambda tensors: load_state(begin(key), tensors),
+        progress,
+    )
+    network = result.state.network.eval().requires_grad_(False)
+    found = ObjectField(field, network, region, masks.names, config, votes)
+    save_object_field(found, part.field)
+    facts = {"seconds": result.seconds, "accuracy": result.metrics.get("accuracy")}
+    run.mark(part.stage, "complete", settings, facts)
+    discard_checkpoint(part.folder)
+    return found
+
+
+def _fitting(masks: MaskSet, config: ObjectConfig) -> ObjectConfig:
+    """Settings for such masks."""
+    return replace(config, steps=config.steps_where_exact) if masks.are_exact else config
 
 
 def load_object_field(field: RadianceField, name: str) -> ObjectField:
@@ -246,12 +290,11 @@ def load_object_field(field: RadianceField, name: str) -> ObjectField:
     run = field.at_home().run
     folder = field.at_home().segmentation(name)
     if not folder.field.exists():
-        known = ", ".join(run.segmentation_names()) or "none"
         if field.moment is not None and name in run.segmentation_names():
             raise InputError(
                 f"nothing of {name!r} was found at time {field.moment:.3g}; ask for another time"
             )
-        raise InputError(f"{run.folder} has no segmentation {name!r}; it has: {known}")
+        raise run.no_segmentation(name)
     return load_object_field_file(field, folder.field)
 
 

@@ -2,8 +2,9 @@
 
 Of the form ``{"objects": [{"name": "mug", "prompts": [{"view": "07", "positive": [[212, 140]]}]}]}``. A
 prompt has a ``view`` with ``positive`` and ``negative`` clicks or a ``box``; or ``positive3d`` and
-``negative3d`` points in the scene's coordinates, with ``least_visible`` and ``crucial`` if there is need. One
-prompt may stand without the list, its box beside it, so that a scene's ``scene.json`` is a prompts file.
+``negative3d`` points in the scene's coordinates, with ``least_visible`` and ``crucial`` if there is need. In
+a scene that moves such points have a ``time``, by default the file's own. One prompt may stand without the
+list, its box beside it, so that a scene's ``scene.json`` is a prompts file.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sanerf_hq.scene.fields import Fields, as_number, read_json_object
 
 CLICKS, SPACE = (
     ("view", "positive", "negative", "box"),
-    ("positive3d", "negative3d", "least_visible", "crucial"),
+    ("positive3d", "negative3d", "least_visible", "crucial", "time"),
 )
 KEYS = frozenset([*CLICKS, *SPACE])
 
@@ -44,7 +45,8 @@ def read_prompts(path: Path) -> dict[str, list[Prompt]]:
         entries = value if isinstance(value, list) else [value]
         if value is None or not entries:
             raise fields.error('prompts is missing; write [{"view": …, "positive": [[x, y]]}]')
-        found[name] = [_read(fields.inside(one, f"prompt {i}"), fields) for i, one in enumerate(entries)]
+        inner = [fields.inside(one, f"prompt {i}") for i, one in enumerate(entries)]
+        found[name] = [_read(one, fields, top.number("time")) for one in inner]
     if not found:
         raise top.error('there is no object; write {"objects": [{"name": …, "prompts": …}]}')
     return found
@@ -58,7 +60,7 @@ def write_prompts(prompts: Mapping[str, Sequence[Prompt]]) -> list[dict[str, obj
     ]
 
 
-def _read(fields: Fields, whole: Fields) -> Prompt:
+def _read(fields: Fields, whole: Fields, time: float | None) -> Prompt:
     unknown = sorted(set(fields.values) - KEYS)
     if unknown:
         raise fields.error(f"there is no {unknown[0]!r} in a prompt; write {', '.join(sorted(KEYS))}")
@@ -69,7 +71,10 @@ def _read(fields: Fields, whole: Fields) -> Prompt:
         if on3 or off3:
             if view is not None or on or off:
                 raise InputError("points in space stand with clicks; write two prompts")
-            return SpacePrompt(on3, off3, fields.integer("least_visible"), _crucial(fields))
+            own = fields.number("time")
+            return SpacePrompt(
+                on3, off3, fields.integer("least_visible"), _crucial(fields), time if own is None else own
+            )
         if view is None:
             raise InputError("view is missing; name the view that is clicked in")
         return PointPrompt(view, on, off) if box is None else BoxPrompt(view, box, on, off)
@@ -129,6 +134,7 @@ def _written(prompt: Prompt) -> dict[str, object]:
             {} if prompt.least_visible is None else {"least_visible": prompt.least_visible}
         )
         demands |= {"crucial": list(prompt.crucial)} if prompt.crucial else {}
+        demands |= {} if prompt.time is None else {"time": prompt.time}
         return {"positive3d": on, "negative3d": off} | demands
     clicks: dict[str, object] = {"view": prompt.view, "positive": on, "negative": off}
     return clicks | ({"box": list(prompt.box)} if isinstance(prompt, BoxPrompt) else {})

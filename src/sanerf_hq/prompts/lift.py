@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from sanerf_hq.errors import InputError
+from sanerf_hq.errors import InputError, NothingHit
 from sanerf_hq.geometry import Camera, concatenate_rays
 from sanerf_hq.prompts.prompt import BoxPrompt, Click, PointPrompt, Prompt, SpacePrompt
 from sanerf_hq.radiance import RadianceField
@@ -115,7 +115,7 @@ def lift(field: RadianceField, marks: Marks) -> Cloud:
     for xy, label, z in zip(marks.xy.tolist(), marks.labels.tolist(), depth.tolist(), strict=True):
         if label == 1 and z != z:
             name = "the camera's picture" if marks.view is None else f"view {marks.view.name}"
-            raise InputError(
+            raise NothingHit(
                 f"the click at {xy[0] - 0.5:g},{xy[1] - 0.5:g} in {name} hits empty space; "
                 "click where the object is"
             )

@@ -79,12 +79,14 @@ class SpacePrompt:
         least_visible: Points, of either kind, that a view must see to be prompted under the rule of the
             authors' release (``DecodeConfig.visible`` "most"); None: floor(0.8 n) + 1 of all n.
         crucial: Indices of positive points that it must all see under that rule.
+        time: When they are meant, in a scene that moves; None: when what they are given to says.
     """
 
     positive: Sequence[Point]
     negative: Sequence[Point] = ()
     least_visible: int | None = None
     crucial: Sequence[int] = ()
+    time: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "positive", _tuples(self.positive, 3, "a 3D point"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sanerf_hq.geometry import Camera, PixelRays
-from sanerf_hq.radiance.moments import moments_of
+from sanerf_hq.radiance.moments import moments_of, nearest_moment
 from sanerf_hq.runs import Run, SegmentationFolder
 from sanerf_hq.scene import Scene, View
 
@@ -41,11 +41,11 @@ class Home:
         Raises:
             InputError: The name is no folder name.
         """
-        folder = self.run.segmentation(name)
-        if self.moment is None:
-            return folder
-        moments = moments_of([view.camera for view in self.scene.train_views])
-        return folder.at(moments.index(self.moment))
+        return self.part(self.run.segmentation(name))
+
+    def part(self, whole: SegmentationFolder) -> SegmentationFolder:
+        """What in a segmentation's folder is of its moment."""
+        return whole if self.moment is None else whole.at(self._moments.index(self.moment))
 
     @cached_property
     def views(self) -> tuple[View, ...]:
@@ -56,9 +56,9 @@ class Home:
 
     @cached_property
     def shown(self) -> tuple[View, ...]:
-        """The same, and the test views of that moment."""
+        """The same, and the test views that no other moment is nearer to."""
         views = self.scene.views
-        return views if self.moment is None else tuple(v for v in views if v.camera.time == self.moment)
+        return views if self.moment is None else tuple(view for view in views if self._is_here(view))
 
     @cached_property
     def cameras(self) -> tuple[Camera, ...]:
@@ -80,3 +80,11 @@ class Home:
             if other.name == view.name:
                 return number
         return None
+
+    @cached_property
+    def _moments(self) -> tuple[float, ...]:
+        return moments_of([view.camera for view in self.scene.train_views])
+
+    def _is_here(self, view: View) -> bool:
+        time = view.camera.time
+        return time is not None and nearest_moment(self._moments, time) == self.moment

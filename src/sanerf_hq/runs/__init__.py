@@ -29,4 +29,4 @@ from sanerf_hq.runs.progress import Progress as Progress
 from sanerf_hq.runs.progress import ProgressCallback as ProgressCallback
 from sanerf_hq.runs.progress import quiet as quiet
 from sanerf_hq.runs.run import Run as Run
-from sanerf_hq.runs.run import SegmentationFolder as SegmentationFolder
+from sanerf_hq.runs.segmentations import SegmentationFolder as SegmentationFolder

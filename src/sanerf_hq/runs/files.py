@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ from torch import Tensor
 from sanerf_hq.errors import InputError
 
 CHECKSUM_KEY = "checksum"
-_TEMPORARY = re.compile(r"\.tmp-\d+-[0-9a-f]{16}")
+_TEMPORARY = re.compile(r"\.tmp-(\d+)-[0-9a-f]{16}")
+_BEGUN = time.time()
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _DELETE = "delete it and run again"
 
@@ -173,16 +175,40 @@ def read_tensors(path: Path, device: torch.device | str = "cpu") -> TensorFile:
 
 
 def sweep_temporaries(folder: Path) -> None:
-    """Remove what killed writers left anywhere below ``folder``. Only for who holds the folder's lock."""
+    """Remove what killed writers left anywhere below ``folder``; what is being written stays."""
     for parent, _, names in os.walk(folder):
         for name in names:
-            if is_temporary(name):
-                (Path(parent) / name).unlink(missing_ok=True)
+            path = Path(parent) / name
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                if is_temporary(name) and _is_left(path):
+                    path.unlink()
 
 
 def is_temporary(name: str) -> bool:
     """Whether a file name is that of a write in progress, or of one that was killed."""
     return _TEMPORARY.fullmatch(name) is not None
+
+
+def _is_left(temporary: Path) -> bool:
+    """Whether the process that wrote a temporary is no more."""
+    found = _TEMPORARY.fullmatch(temporary.name)
+    writer = int(found[1]) if found else 0
+    if writer == os.getpid():  # in a container processes are numbered alike each time
+        return temporary.stat().st_mtime < _BEGUN
+    return not _runs(writer)
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of that number."""
+    if os.name != "posix":  # os.kill would end it there; but nobody can delete what it has open
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

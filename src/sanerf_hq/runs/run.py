@@ -7,14 +7,14 @@ Layout::
     views/                       depth of each view
     features/<segmenter>/        embeddings of views
     segmentations/<name>/        masks/, field.safetensors, exports/ ...; moments/ in a scene that moves
+    segmentations/.drafts/       the same of those that are not finished
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,50 +31,19 @@ from sanerf_hq.runs.manifest import (
     write_manifest,
 )
 from sanerf_hq.runs.names import check_name
+from sanerf_hq.runs.segmentations import (
+    DRAFTS,
+    FOLDER,
+    SegmentationFolder,
+    draft_of,
+    finish,
+    is_settled,
+    place_of,
+    remove,
+    settle,
+)
 
 LOCK_FILE = ".lock"
-
-
-@dataclass(frozen=True)
-class SegmentationFolder:
-    """Where one named segmentation lies; the folders are made when something is written.
-
-    Attributes:
-        folder: ``segmentations/<name>``; of one moment of a scene that moves, a folder below that.
-        stage: Name of the stage that made it.
-    """
-
-    folder: Path
-    stage: str
-
-    def at(self, moment: int) -> SegmentationFolder:
-        """Where the objects of one moment lie, in a scene that moves; moments are counted from 0."""
-        below = f"moments/{moment:04d}"
-        return SegmentationFolder(self.folder / below, f"{self.stage}/{below}")
-
-    @property
-    def name(self) -> str:
-        return self.folder.name
-
-    @property
-    def masks(self) -> Path:
-        return self.folder / "masks"
-
-    @property
-    def exports(self) -> Path:
-        return self.folder / "exports"
-
-    @property
-    def identities(self) -> Path:
-        return self.folder / "identities.json"
-
-    @property
-    def prompts(self) -> Path:
-        return self.folder / "prompts.json"
-
-    @property
-    def field(self) -> Path:
-        return self.folder / "field.safetensors"
 
 
 @dataclass(frozen=True)
@@ -133,7 +102,7 @@ class Run:
             InputError: The folder is no run, its ``run.json`` is damaged or of another format version.
         """
         manifest = read_manifest(folder)
-        return Run(
+        run = Run(
             folder,
             manifest.seed,
             manifest.scene_path,
@@ -141,6 +110,10 @@ class Run:
             manifest.versions,
             manifest.scene_options,
         )
+        if not is_settled(folder):  # a writer was killed at its very end
+            with suppress(InputError), run.lock():  # one that is at it now needs no help
+                pass
+        return run
 
     @staticmethod
     def open_or_create(
@@ -209,7 +182,7 @@ class Run:
         """Hold the run for writing; a thread that holds it may ask again.
 
         The system lets go of the lock when a process ends, however it ends. What killed writers left half
-        written is removed first.
+        written is removed first, and a segmentation that they finished is put in its place.
 
         Raises:
             InputError: Another process, or another thread, is writing; or the folder cannot be written.
@@ -231,6 +204,8 @@ class Run:
         try:
             if not already_held:
                 sweep_temporaries(self.folder)
+                with suppress(InputError):  # what cannot be moved now is no hindrance to others
+                    settle(self.folder)
             yield
         finally:
             lock.release()
@@ -249,7 +224,7 @@ class Run:
 
     @property
     def segmentations(self) -> Path:
-        return self.folder / "segmentations"
+        return self.folder / FOLDER
 
     def segmentation(self, name: str) -> SegmentationFolder:
         """Where a segmentation of that name lies or would lie.
@@ -257,41 +232,69 @@ class Run:
         Raises:
             InputError: The name is no folder name.
         """
-        checked = check_name(name)
-        return SegmentationFolder(self.segmentations / checked, f"segmentations/{checked}")
+        return place_of(self.folder, check_name(name))
 
-    def remove_segmentation(self, name: str) -> None:
-        """Delete a segmentation with everything in it; nothing happens where there is none of that name.
+    @contextmanager
+    def drafting(self, name: str, config: Any) -> Iterator[SegmentationFolder]:
+        """Make a segmentation; what is there under its name stays whole until this one is.
+
+        Within the context the run is held for writing. At its end what it gave, a folder to fill, takes the
+        place of the segmentation of that name. What is raised in it leaves the draft as it is, to be gone on
+        with by the next one of that name and configuration; one of another configuration begins anew.
+
+        Args:
+            name: The segmentation's.
+            config: A configuration dataclass, or a mapping, that JSON can hold.
 
         Raises:
             InputError: The name is no folder name, another process writes to the run, or the folder cannot
-                be deleted.
+                be written.
         """
-        made = self.segmentation(name)
-        folder = made.folder
+        draft = draft_of(self.folder, check_name(name))
         with self.lock():
-            manifest = read_manifest(self.folder)
-            stages = {
-                stage: state
-                for stage, state in manifest.stages.items()
-                if stage != made.stage and not stage.startswith(f"{made.stage}/")
-            }
-            if len(stages) < len(manifest.stages):
-                write_manifest(self.folder, replace(manifest, stages=stages))
-            try:
-                if folder.is_dir():
-                    shutil.rmtree(folder)
-            except OSError as error:
-                raise InputError(
-                    f"{folder} cannot be deleted ({error.strerror}): delete it by hand"
-                ) from error
+            begun = self.stage(draft.stage)
+            if begun is None or begun.config != plain(config):
+                remove(self.folder, draft)
+                self.mark(draft.stage, "running", config)
+            yield draft
+            finish(self.folder, draft.name)
+
+    def remove_segmentation(self, name: str) -> None:
+        """Delete a segmentation with everything in it, and what was begun of one of that name.
+
+        Nothing happens where there is neither.
+
+        Raises:
+            InputError: The name is no folder name, another process writes to the run, or the folder cannot
+                be moved away.
+        """
+        with self.lock():
+            place = self.segmentation(name)
+            remove(self.folder, place, draft_of(self.folder, place.name))
 
     def segmentation_names(self) -> list[str]:
-        """Segmentations that have a folder, sorted."""
+        """Segmentations that are finished, sorted."""
         if not self.segmentations.is_dir():
             return []
         names = (path.name for path in self.segmentations.iterdir() if path.is_dir())
-        return sorted(name for name in names if not name.startswith("."))
+        stages = self.stages()  # of early versions a folder may hold one that was stopped
+        stopped = {name for name, stage in stages.items() if not stage.is_complete}
+        return sorted(n for n in names if not n.startswith(".") and f"{FOLDER}/{n}" not in stopped)
+
+    def draft_names(self) -> list[str]:
+        """Segmentations that were begun and are not finished, sorted; some may replace one that is."""
+        above = f"{FOLDER}/{DRAFTS}/"
+        names = (stage.removeprefix(above) for stage in self.stages() if stage.startswith(above))
+        return sorted(name for name in names if "/" not in name)
+
+    def no_segmentation(self, name: str) -> InputError:
+        """What is said to who asks for one that is not there."""
+        if name in self.draft_names():
+            return InputError(
+                f"segmentation {name!r} of {self.folder} is not finished; run the same sanerf segment again"
+            )
+        known = ", ".join(self.segmentation_names()) or "none; make one with sanerf segment"
+        return InputError(f"{self.folder} has no segmentation {name!r}; it has: {known}")
 
 
 def _check_empty(folder: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from sanerf_hq.errors import InputError
+from sanerf_hq.errors import InputError, NothingHit
 from sanerf_hq.scene import Scene, View, read_instances
 
 WHITE = 255
@@ -71,7 +71,8 @@ class MaskFolder:
             box: x0, y0, x1, y1 in pixels; without clicks, the commonest identity in it is meant.
 
         Raises:
-            InputError: The view has no file, or the prompts hit only background.
+            InputError: The view has no file.
+            NothingHit: The prompts hit only background.
         """
         labels = self.labels(view)
         if labels is None:
@@ -84,7 +85,7 @@ class MaskFolder:
             hit, what = _inside(labels, box), "box"
         hit = hit[hit > 0]
         if not len(hit):
-            raise InputError(
+            raise NothingHit(
                 f"the {what} in view {view.name} hit only background of {self.paths[view.name]}; "
                 "click on an object that is masked there"
             )

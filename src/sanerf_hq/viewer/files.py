@@ -12,7 +12,7 @@ from typing import Literal
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export import export_masks, export_mesh, export_points, find_target
-from sanerf_hq.runs import Progress, ProgressCallback, Run, check_name
+from sanerf_hq.runs import Progress, ProgressCallback, Run, SegmentationFolder, check_name
 from sanerf_hq.viewer.screen import Status
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.storage import kept_names, load_session, portable, record_session, save_session
@@ -137,12 +137,13 @@ class Files:
         session, workshop = self._session, self._session.workshop
         state, spec = session.state, session.segmenter
         prompts = {one.name: portable(one) for one in state.prompted}
-        run = workshop.home.run
-        found = workshop.follow(
-            prompts, spec, name, self._telling("following"), lambda: run.remove_segmentation(name)
-        )
-        names, threshold = found.names, session.look.threshold
-        record_session(workshop.home, name, state, names, spec, workshop.preset, threshold)
+        moment, threshold = workshop.home.moment, session.look.threshold
+
+        def record(folder: SegmentationFolder, names: tuple[str, ...]) -> None:
+            record_session(folder, moment, state, names, spec, workshop.preset, threshold)
+
+        found = workshop.follow(prompts, spec, name, self._telling("following"), record)
+        names = found.names
         session.name = name
         self._show(name, workshop)
         times = [sum(one in field.names for field in found.fields.values()) for one in names]

@@ -13,10 +13,10 @@ from typing import Any
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.pictures import PALETTE
-from sanerf_hq.objects import load_object_field, load_segmentation_masks
-from sanerf_hq.prompts import BoxPrompt, Prompt, SpacePrompt, read_prompts, write_prompts
+from sanerf_hq.objects import Record, load_object_field, load_segmentation_masks, write_record
+from sanerf_hq.prompts import BoxPrompt, Prompt, SpacePrompt, read_prompts
 from sanerf_hq.radiance import Home, RadianceField
-from sanerf_hq.runs import Run, SegmentationFolder, check_name, read_json, write_json
+from sanerf_hq.runs import Run, SegmentationFolder, check_name, read_json
 from sanerf_hq.scene import Scene
 from sanerf_hq.viewer.state import SPACE, Box, Click, ObjectState, Part, Picture, SessionState
 from sanerf_hq.viewer.viewpoint import Viewpoint
@@ -71,34 +71,27 @@ def save_session(
             shutil.copytree(made.folder, folder.folder)
         except OSError as error:
             raise InputError(f"{folder.folder} cannot be written ({error.strerror}); make room") from error
-        record_session(home, name, state, outcome.names, outcome.request.segmenter, preset, threshold)
-        for one in {folder.stage, run.segmentation(name).stage}:
+        whole = run.segmentation(name)
+        record_session(whole, home.moment, state, outcome.names, outcome.request.segmenter, preset, threshold)
+        for one in {folder.stage, whole.stage}:
             run.mark(one, "complete", stage.config, stage.facts)
     return folder
 
 
 def record_session(
-    home: Home,
-    name: str,
+    folder: SegmentationFolder,
+    moment: float | None,
     state: SessionState,
     names: tuple[str, ...],
     segmenter: str,
     preset: str,
     threshold: float,
 ) -> None:
-    """Write down what the objects of a segmentation were prompted with."""
-    folder = home.run.segmentation(name)
+    """Write down what the objects of a segmentation were prompted with, at a moment if the scene moves."""
     kept = [one for one in state.objects if one.name in names]
-    record = {
-        "objects": write_prompts({one.name: portable(one) for one in kept}),
-        "time": home.moment,
-        "segmenter": segmenter,
-        "segment_on": None,
-        "preset": preset,
-        "viewer": {"format": FORMAT, "threshold": threshold, "objects": [_object(one) for one in kept]},
-    }
-    write_json(folder.prompts, record)
-    write_json(folder.identities, {"identities": list(names)})
+    record = Record({one.name: portable(one) for one in kept}, segmenter, preset, time=moment)
+    viewer = {"format": FORMAT, "threshold": threshold, "objects": [_object(one) for one in kept]}
+    write_record(record, folder, names, {"viewer": viewer})
 
 
 def kept_names(run: Run, name: str) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from sanerf_hq.objects import (
     MovingObject,
     ObjectField,
     Preview,
+    Recording,
     preview_of,
     segment_moving,
     train_object_field,
@@ -234,16 +235,16 @@ class Workshop:
         spec: str,
         name: str,
         progress: ProgressCallback,
-        before_training: Callable[[], None],
+        record: Recording,
     ) -> MovingObject:
         """Cut objects out of a scene that moves at all of its moments, from prompts at the one shown.
 
         Args:
             prompts: By the names of the objects.
             spec: The segmenter.
-            name: What the segmentation is kept as.
+            name: What the segmentation is kept as; one of that name is replaced, once this one is whole.
             progress: Told of the progress; may raise Cancelled.
-            before_training: Called once all masks are known, before anything is written.
+            record: Writes down what was prompted.
 
         Raises:
             InputError: A prompt means nothing, or the views show no such object.
@@ -259,7 +260,8 @@ class Workshop:
                 OBJECT_PRESETS[self.preset],
                 time=self.field.moment or 0.0,
                 progress=progress,
-                before_training=before_training,
+                overwrite=True,
+                record=record,
             )
         return found.object
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
 from sanerf_hq.export.scene_formats.straighten import straightened
 from sanerf_hq.geometry import Camera
 from sanerf_hq.runs import write_bytes
-from sanerf_hq.scene import View
+from sanerf_hq.scene import View, png
 from sanerf_hq.scene.image_folders import ORIGINALS, SUFFIXES
 
 MASKS = "masks"
@@ -76,9 +73,9 @@ def put_photo(photo: Photo, folder: Path, with_mask: bool) -> None:
             shutil.copyfile(mask, mask_path)
         return
     pixels, usable = straightened(photo.view, photo.camera)
-    write_bytes(path, _png(Image.fromarray(pixels.numpy())))
+    write_bytes(path, png(pixels.numpy()))
     if mask_path is not None:
-        write_bytes(mask_path, _png(Image.fromarray(usable.byte().mul(255).numpy())))
+        write_bytes(mask_path, png(usable.byte().mul(255).numpy()))
 
 
 def _suffixed(view: View, straight: bool) -> str:
@@ -88,9 +85,3 @@ def _suffixed(view: View, straight: bool) -> str:
     if own == suffix:
         return name
     return str(PurePosixPath(name).with_suffix(suffix)) if own.lower() in SUFFIXES else name + suffix
-
-
-def _png(image: Image.Image) -> bytes:
-    content = io.BytesIO()
-    image.save(content, format="PNG")
-    return content.getvalue()

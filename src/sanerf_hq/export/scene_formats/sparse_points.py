@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from sanerf_hq.export.colours import as_bytes
 from sanerf_hq.export.ply import ply_bytes
 from sanerf_hq.radiance import RadianceField, load_view_samples
 from sanerf_hq.runs import Key, ProgressCallback, quiet
+from sanerf_hq.scene import to_bytes
 
 COUNT = 50_000
 NAME = "sparse_points"
@@ -57,4 +57,4 @@ def sparse_points(
         surfaces = pool.surfaces.take(part)
         rgb, _ = field.shade(surfaces, surfaces.weights, home.pixel_rays.rays(pool.pixels[part]).directions)
         colours.append(rgb.cpu())
-    return SparsePoints(pool.points[chosen].double().numpy(), as_bytes(torch.cat(colours)))
+    return SparsePoints(pool.points[chosen].double().numpy(), to_bytes(torch.cat(colours)).numpy())
