@@ -107,6 +107,23 @@ def test_several_objects_come_from_a_file_and_further_ones_are_added(
     assert "--add and --replace exclude" in refused(words(run, "grown", *add, "--replace"), capsys)
 
 
+def test_eval_scores_what_a_segmentation_of_several_objects_holds(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("segmentations"))
+    assert main(words(copy, "all", "--prompts", str(run.parent / "balls" / "scene.json"))) == 0
+    x, y = center_pixel(3, 1)
+    assert main(words(copy, "left", "--object", "red ball", "--view", "3", "--point", f"{x},{y}")) == 0
+    capsys.readouterr()
+    assert main(["eval", str(copy)]) == 0
+    shown = capsys.readouterr().out
+    assert "'red' is scored as segmentation 'all' holds it\n'green' is scored as segmentation 'all'" in shown
+    assert "segmentation 'left' is not scored" in shown
+    (scene,) = json.loads((copy / "eval" / "metrics.json").read_text())["scenes"]
+    assert {item["name"]: item["iou"] is not None for item in scene["objects"]} == {"red": True, "green": True}
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [

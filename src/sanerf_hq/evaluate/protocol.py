@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.evaluate.held import Held, find_held
 from sanerf_hq.evaluate.pictures import ObjectPictures, ScenePictures
 from sanerf_hq.evaluate.results import ObjectResult, SceneResult
 from sanerf_hq.evaluate.score import Candidate, ObjectScore, score_views
@@ -25,12 +26,8 @@ from sanerf_hq.masks.interior import MARGIN_PIXELS, interior
 from sanerf_hq.masks.rle import RLE, encode
 from sanerf_hq.objects import (
     OBJECT_PRESETS,
-    MovingObject,
-    ObjectField,
     Preview,
     load_moving_masks,
-    load_moving_object,
-    load_object_field,
     load_segmentation_masks,
     segment_moving,
     segment_objects,
@@ -136,17 +133,31 @@ def bench_scene(
     return SceneBench(result, tuple(item.pictures for item in scores.objects), scores.pictures)
 
 
-def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> tuple[SceneBench, str]:
-    """Score a run and its segmentations that are named like objects of its scene.
+@dataclass(frozen=True)
+class RunScores:
+    """What a run and its segmentations came to.
 
-    Returns:
-        The scores, and the names of the segmenters that the masks came from.
+    Attributes:
+        scene: The scores.
+        segmenters: Names of those that the masks came from.
+        scored: What each score is of, one for each object of the scene that a segmentation holds.
+        others: The same objects in further segmentations, which are not scored.
     """
+
+    scene: SceneBench
+    segmenters: str
+    scored: tuple[Held, ...]
+    others: tuple[Held, ...]
+
+
+def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> RunScores:
+    """Score a run, and each object of its scene once: in the first segmentation that :func:`find_held` finds."""
     home = field.at_home()
-    names = home.run.segmentation_names()
-    targets = [item for item in home.scene.objects if item.name in names]
-    candidates = [Candidate(item, _segmented(field, item.name)) for item in targets]
-    used = {one.segmenter for item in targets for one in _masks_of(field, item.name)}
+    held = find_held(field)
+    first = {one.target.name: one for one in reversed(held)}
+    chosen = tuple(one for one in held if one is first[one.target.name])
+    used = {masks.segmenter for one in chosen for masks in _masks_of(field, one.segmentation)}
+    candidates = [Candidate(one.target, one.field, channels=one.channels) for one in chosen]
     scores = score_views(field, candidates, progress)
     facts = home.run.stages()[RADIANCE_STAGE].facts
     scored = {item.pictures.name: item for item in scores.objects}
@@ -156,14 +167,11 @@ def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> tuple
         scores.psnr_object,
         facts["train_seconds"],
         facts["peak_memory_mb"],
-        tuple(_result(scored.get(item.name), item.name, _Seconds()) for item in targets),
+        tuple(_result(scored.get(one.target.name), one.target.name, _Seconds()) for one in chosen),
     )
-    pictures = tuple(item.pictures for item in scores.objects)
-    return SceneBench(result, pictures, scores.pictures), ", ".join(sorted(used)) or "none"
-
-
-def _segmented(field: RadianceField, name: str) -> ObjectField | MovingObject:
-    return load_moving_object(field, name) if field.moments else load_object_field(field, name)
+    scene = SceneBench(result, tuple(item.pictures for item in scores.objects), scores.pictures)
+    others = tuple(one for one in held if one is not first[one.target.name])
+    return RunScores(scene, ", ".join(sorted(used)) or "none", chosen, others)
 
 
 def _masks_of(field: RadianceField, name: str) -> list[MaskSet]:
