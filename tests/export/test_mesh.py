@@ -99,6 +99,12 @@ def test_what_cannot_be_exported_is_refused(field: HollowField, tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_so_few_triangles_that_none_is_left_are_refused(field: HollowField, tmp_path: Path):
+    with pytest.raises(InputError, match="no mesh of 'red' has 3 triangles or fewer; allow more by --faces"):
+        export_mesh(ball_target(field, 1), tmp_path / "ball.ply", MeshConfig(faces=3, resolution=24))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("stage", ["look", "density", "colours"])
 def test_it_can_be_stopped_anywhere_and_leaves_nothing(field: HollowField, tmp_path: Path, stage: str):
     def stop(progress: Progress) -> None:

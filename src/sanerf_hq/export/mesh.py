@@ -77,7 +77,8 @@ def export_mesh(
     """Write an object's mesh as ``.glb``, ``.ply`` or ``.obj``; a file that is there is replaced.
 
     Raises:
-        InputError: The path ends otherwise or cannot be written, or no training view shows the object.
+        InputError: The path ends otherwise or cannot be written, no training view shows the object, or it
+            cannot be made of so few triangles.
         Cancelled: The callback asked for it; nothing is written.
     """
     check_mesh_path(path)
@@ -97,7 +98,7 @@ def make_mesh(
         progress: Told of the progress; may raise Cancelled.
 
     Raises:
-        InputError: No training view shows the object.
+        InputError: No training view shows the object, or it cannot be made of so few triangles.
         Cancelled: The callback asked for it.
     """
     config = config or MeshConfig()
@@ -126,6 +127,11 @@ def make_mesh(
         shell = without_crumbs(shell.keep(away[tuple(index.T)] <= SEEN))
     progress(Progress(STAGE, 2, 3, message="fewer triangles"))
     shell = without_crumbs(decimated(shell, config.faces))
+    if not len(shell.faces):
+        raise InputError(
+            f"no mesh of {target.name!r} has {config.faces} triangles or fewer; allow more by --faces, or all "
+            "by 0"
+        )
     progress(Progress(STAGE, 3, 3))
     placed = Triangles(voxels.to_scene(shell.vertices), shell.faces)
     vertices = torch.from_numpy(placed.vertices).float()
