@@ -16,6 +16,7 @@ from sanerf_hq.evaluate.protocol import SceneBench as SceneBench
 from sanerf_hq.evaluate.protocol import bench_scene as bench_scene
 from sanerf_hq.evaluate.protocol import masks_alone as masks_alone
 from sanerf_hq.evaluate.protocol import score_run as score_run
+from sanerf_hq.evaluate.protocol import targets_of as targets_of
 from sanerf_hq.evaluate.report import write_report as write_report
 from sanerf_hq.evaluate.results import BenchResult as BenchResult
 from sanerf_hq.evaluate.results import ObjectResult as ObjectResult

@@ -45,7 +45,7 @@ from sanerf_hq.prompts import (
 from sanerf_hq.radiance import PRESETS, RadianceField, ViewSamples, load_view_samples, train_radiance_field
 from sanerf_hq.radiance.train import STAGE as RADIANCE_STAGE
 from sanerf_hq.runs import Progress, ProgressCallback, peak_memory_mb, quiet, reset_peak_memory
-from sanerf_hq.scene import SceneObject, SceneOptions, load_scene, read_image
+from sanerf_hq.scene import Scene, SceneObject, SceneOptions, load_scene, read_image
 from sanerf_hq.segmenters import DecoderPrompt, MaskFolder, Segmenter, load_segmenter
 
 Preset = Literal["draft", "standard", "paper"]
@@ -110,7 +110,7 @@ def bench_scene(
     """
     reset_peak_memory()
     scene = load_scene(path, protocol.opening)
-    targets = _targets(scene.objects, protocol, scene.name)
+    targets = targets_of(scene, protocol)
     segmenter = load_segmenter(protocol.segmenter, scene, protocol.device) if targets else None
     config = PRESETS[protocol.preset]
     field = train_radiance_field(
@@ -188,6 +188,8 @@ def prompt_of(target: SceneObject, clicks: int | None) -> PointPrompt | BoxPromp
     """
     if target.points:
         return SpacePrompt(target.points, target.negative_points, target.least_visible, target.crucial)
+    if not target.prompt_view:
+        raise InputError(f"object {target.name} has no prompt in scene.json; give it a click or a box there")
     if clicks is None:
         if target.box is None:
             raise InputError(f"object {target.name} has no box in scene.json; prompt with --clicks")
@@ -197,14 +199,20 @@ def prompt_of(target: SceneObject, clicks: int | None) -> PointPrompt | BoxPromp
     return PointPrompt(target.prompt_view, target.positive[:clicks])
 
 
-def _targets(objects: tuple[SceneObject, ...], protocol: Protocol, scene: str) -> list[SceneObject]:
-    if protocol.objects is None:
-        return list(objects)
-    known = {item.name: item for item in objects}
-    for name in protocol.objects:
+def targets_of(scene: Scene, protocol: Protocol) -> list[SceneObject]:
+    """The objects of a scene that are segmented and scored.
+
+    Raises:
+        InputError: The scene lacks one that is asked for, or one lacks the prompts asked for.
+    """
+    known = {item.name: item for item in scene.objects}
+    for name in protocol.objects or ():
         if name not in known:
-            raise InputError(f"scene {scene} has no object {name!r}; it has {', '.join(known) or 'none'}")
-    return [known[name] for name in protocol.objects]
+            raise InputError(f"scene {scene.name} has no object {name!r}; it has {', '.join(known) or 'none'}")
+    targets = [known[name] for name in (known if protocol.objects is None else protocol.objects)]
+    for target in targets:
+        prompt_of(target, protocol.clicks)
+    return targets
 
 
 @dataclass(frozen=True)
