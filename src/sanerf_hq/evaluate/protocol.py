@@ -151,7 +151,7 @@ class RunScores:
 
 
 def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> RunScores:
-    """Score a run, and each object of its scene once: in the first segmentation that :func:`find_held` finds."""
+    """Score a run, and each object of its scene once: as the first that :func:`find_held` finds."""
     home = field.at_home()
     held = find_held(field)
     first = {one.target.name: one for one in reversed(held)}
@@ -208,7 +208,9 @@ def targets_of(scene: Scene, protocol: Protocol) -> list[SceneObject]:
     known = {item.name: item for item in scene.objects}
     for name in protocol.objects or ():
         if name not in known:
-            raise InputError(f"scene {scene.name} has no object {name!r}; it has {', '.join(known) or 'none'}")
+            raise InputError(
+                f"scene {scene.name} has no object {name!r}; it has {', '.join(known) or 'none'}"
+            )
     targets = [known[name] for name in (known if protocol.objects is None else protocol.objects)]
     for target in targets:
         prompt_of(target, protocol.clicks)
