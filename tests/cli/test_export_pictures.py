@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -58,6 +59,11 @@ def test_masks_of_chosen_views(run: str, tmp_path: Path, capsys: pytest.CaptureF
     assert "is not empty; choose a new" in refused(line, capsys)
     assert "has no view '99'" in refused([*line[:-4], "--view", "99"], capsys)
     assert "let it end with .json" in refused([*line, "--form", "coco"], capsys)
+    file = tmp_path / "png.json"
+    assert "say --form coco, or name a folder" in refused([*words, "--out", str(file)], capsys)
+    assert not file.exists()
+    assert main([*words, "--out", str(tmp_path / "one"), "--view", "3"]) == 0
+    assert "masks of red in 1 view: " in capsys.readouterr().out
     file = tmp_path / "red.json"
     assert main([*words, "--out", str(file), "--form", "coco"]) == 0
     assert len(json.loads(file.read_text())["images"]) == N_VIEWS
@@ -101,11 +107,14 @@ def test_videos_that_cannot_be(
 
 
 def test_a_training_set(run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    out = tmp_path / "alone"
+    out = tmp_path / "all alone"
     line = ["export", "dataset", run, "--object", "red", "--out", str(out), "--view", "3", "--width", "32"]
     assert main(line) == 0
     assert {path.name for path in out.iterdir()} >= {"images", "transforms.json"}
-    assert f"sanerf train {out}" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"red alone in 1 view: {out}\n" in shown
+    *_, command = shown.splitlines()
+    assert shlex.split(command) == ["next:", "sanerf", "train", str(out), "--out", "RUN"]
 
 
 class Page(HTMLParser):

@@ -121,7 +121,10 @@ def test_eval_scores_what_a_segmentation_of_several_objects_holds(
     assert "'red' is scored as segmentation 'all' holds it\n'green' is scored as segmentation 'all'" in shown
     assert "segmentation 'left' is not scored" in shown
     (scene,) = json.loads((copy / "eval" / "metrics.json").read_text())["scenes"]
-    assert {item["name"]: item["iou"] is not None for item in scene["objects"]} == {"red": True, "green": True}
+    assert {item["name"]: item["iou"] is not None for item in scene["objects"]} == {
+        "red": True,
+        "green": True,
+    }
 
 
 @pytest.mark.parametrize(

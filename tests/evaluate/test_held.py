@@ -53,7 +53,10 @@ def test_each_object_is_scored_once(field: HollowField):
     scores = score_run(field)
     assert [item.name for item in scores.scene.result.objects] == ["red", "green"]
     assert all(item.iou is not None for item in scores.scene.result.objects)
-    assert [(one.target.name, one.segmentation) for one in scores.scored] == [("red", "all"), ("green", "green")]
+    assert [(one.target.name, one.segmentation) for one in scores.scored] == [
+        ("red", "all"),
+        ("green", "green"),
+    ]
     assert [(one.target.name, one.segmentation) for one in scores.others] == [("green", "all")]
     assert scores.segmenters == "made all, made green"
 

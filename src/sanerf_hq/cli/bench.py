@@ -28,7 +28,7 @@ class Bench:
     """
 
     scenes: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
-    """Scene folders and, for objects, a scene.json in each, or SANeRF-HQ's masks."""
+    """Scene folders and, for objects, a scene.json in each (docs/scenes.md), or SANeRF-HQ's masks."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder for runs and results."""
     preset: Literal["draft", "standard", "paper"] = "standard"

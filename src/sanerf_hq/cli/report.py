@@ -10,6 +10,7 @@ import tyro
 
 from sanerf_hq.cli.opening import open_still
 from sanerf_hq.cli.options import Device, TimeWords, check_at_least, check_device
+from sanerf_hq.cli.telling import counted
 
 
 @dataclass(frozen=True)
@@ -49,5 +50,5 @@ class Report:
         size = self.width, 2 * round(self.width * 3 / 8)
         with ConsoleProgress() as progress:
             n_objects = write_run_report(field, out, self.frames, size, self.score, progress)
-        print(f"report of {n_objects} object{'' if n_objects == 1 else 's'}: {out}")
+        print(f"report of {counted(n_objects, 'object')}: {out}")
         return 0
