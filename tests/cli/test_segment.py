@@ -73,7 +73,8 @@ def test_a_name_that_exists_is_refused_unless_it_is_to_be_replaced(
     assert main(words(run, "green", "--view", "3", "--box", box)) == 0
     field = run / "segmentations" / "green" / "field.safetensors"
     before = field.read_bytes()
-    assert "is taken" in refused(words(run, "green", "--view", "3", "--box", box), capsys)
+    sentence = refused(words(run, "green", "--view", "3", "--box", box), capsys)
+    assert "is taken (by 'green'): choose another, or say --replace, or --add to put more beside" in sentence
     assert field.read_bytes() == before
     x, y = center_pixel(4, 2)
     assert main(words(run, "green", "--point", f"4:{x},{y}", "--replace")) == 0
@@ -101,7 +102,10 @@ def test_several_objects_come_from_a_file_and_further_ones_are_added(
     names = [one["name"] for one in json.loads((grown / "prompts.json").read_text())["objects"]]
     assert names == ["red", "green"]
     field = (grown / "field.safetensors").read_bytes()
-    assert "there is an object 'green' already" in refused(words(run, "grown", *add), capsys)
+    sentence = refused(words(run, "grown", *add), capsys)
+    assert "segmentation 'grown' has an object 'green' already; name the new one by --object" in sentence
+    file = ["--add", "--prompts", str(scene)]
+    assert f"'red' already; name it otherwise in {scene}" in refused(words(run, "grown", *file), capsys)
     assert (grown / "field.safetensors").read_bytes() == field
     assert "no segmentation 'none' to add to; the run has: " in refused(words(run, "none", *add), capsys)
     assert "--add and --replace exclude" in refused(words(run, "grown", *add, "--replace"), capsys)

@@ -100,7 +100,7 @@ def test_what_cannot_be_exported_is_refused(field: HollowField, tmp_path: Path):
 
 
 def test_so_few_triangles_that_none_is_left_are_refused(field: HollowField, tmp_path: Path):
-    with pytest.raises(InputError, match="no mesh of 'red' has 3 triangles or fewer; give --faces more"):
+    with pytest.raises(InputError, match="no mesh of 'red' has 3 triangles or fewer; give more --faces"):
         export_mesh(ball_target(field, 1), tmp_path / "ball.ply", MeshConfig(faces=3, resolution=24))
     assert list(tmp_path.iterdir()) == []
 

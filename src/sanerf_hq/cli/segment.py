@@ -13,6 +13,8 @@ from sanerf_hq.cli.overview import draw_preview
 from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sanerf_hq.masks import DecodeConfig, MaskSet
     from sanerf_hq.objects import MovingObject, ObjectField
     from sanerf_hq.prompts import Prompt
@@ -62,7 +64,7 @@ class Segment:
     which it is if not given, to 1."""
     text: Annotated[str | None, tyro.conf.arg(metavar="WORDS")] = None
     """What the object is, such as "a gold cape", in place of clicks and boxes; the thing that fits best."""
-    detector: DetectorWords | None = None
+    detector: DetectorWords = None
     everything: bool = False
     """All things that views from all round agree upon, in place of prompts: thing 1, thing 2 and so on."""
     prompts: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None
@@ -103,7 +105,10 @@ class Segment:
         if self.add and self.name not in existing:
             known = ", ".join(existing) or "none"
             raise InputError(f"there is no segmentation {self.name!r} to add to; the run has: {known}")
-        name = check_name(self.name, [] if self.replace or self.add else existing)
+        taken = [] if self.replace or self.add else existing
+        name = check_name(
+            self.name, taken, "choose another, or say --replace, or --add to put more beside it"
+        )
         decoding = DECODE_PRESETS[self.preset]
         if self.segment_on is not None:
             decoding = replace(decoding, segment_on=self.segment_on)
@@ -114,6 +119,7 @@ class Segment:
             wanted = asked or self._found(still, segmenter, decoding.segment_on, seen, progress)
         beside = self._beside(field, set(wanted)) if self.add else {}
         before = tuple(dict.fromkeys(one for masks in beside.values() for one in masks.names))
+        self._check_new(wanted, before)
         record = self._record(run.segmentation(name), wanted, before)
         with ConsoleProgress() as progress:
             found, masks = self._cut(field, segmenter, wanted, decoding, beside, pool, progress)
@@ -251,6 +257,21 @@ class Segment:
         if stage is not None and stage.is_complete:
             return there
         return {moment: masks.without(names) for moment, masks in there.items()}
+
+    def _check_new(self, wanted: Iterable[str], before: tuple[str, ...]) -> None:
+        """Refuse to add objects of names that are there.
+
+        Raises:
+            InputError: There is one; the sentence says how to name it otherwise.
+        """
+        for one in wanted:
+            if one in before:
+                remedy = "name the new one by --object"
+                if self.prompts is not None:
+                    remedy = f"name it otherwise in {self.prompts}"
+                elif self.everything:
+                    remedy = "find all things in a segmentation of its own"
+                raise InputError(f"segmentation {self.name!r} has an object {one!r} already; {remedy}")
 
     def _prompts_of(self, folder: SegmentationFolder, names: tuple[str, ...]) -> list[Prompt]:
         """What the objects that are there were prompted with."""

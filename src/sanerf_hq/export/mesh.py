@@ -129,7 +129,7 @@ def make_mesh(
     shell = without_crumbs(decimated(shell, config.faces))
     if not len(shell.faces):
         raise InputError(
-            f"no mesh of {target.name!r} has {config.faces} triangles or fewer; give --faces more, or 0 for all"
+            f"no mesh of {target.name!r} has {config.faces} triangles or fewer; give more --faces, 0 for all"
         )
     progress(Progress(STAGE, 3, 3))
     placed = Triangles(voxels.to_scene(shell.vertices), shell.faces)
