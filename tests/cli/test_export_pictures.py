@@ -13,12 +13,13 @@ import torch
 
 from sanerf_hq.cli import export_pictures
 from sanerf_hq.cli.main import main
-from sanerf_hq.export import Target, write_run_report
+from sanerf_hq.errors import InputError
+from sanerf_hq.export import Target, export_masks, write_run_report
 from sanerf_hq.masks import MaskSet
 from sanerf_hq.masks.mask_set import save_masks
 from sanerf_hq.runs import Progress
 from support.balls import N_VIEWS
-from support.command import refused
+from support.command import no_work, refused
 from support.exact_object import exact_target
 
 
@@ -96,6 +97,7 @@ def test_a_turntable_and_a_way_through_keyframes(
         (["--width", "33"], "width of 33"),
         (["--mode", "alone"], "let it end with .webm or .mov"),
         (["--keyframes", "none.json"], "none.json cannot be read"),
+        (["--out", "/dev/null/a.mp4"], "a.mp4 cannot be written"),
     ],
 )
 def test_videos_that_cannot_be(
@@ -162,10 +164,22 @@ def test_what_is_no_run_has_no_report(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_run_without_objects_has_no_report(red: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from sanerf_hq.errors import InputError
     from sanerf_hq.export import report
 
     monkeypatch.setattr(report, "_targets", lambda radiance: [])
     with pytest.raises(InputError, match="has no segmentation to report; make one with sanerf segment"):
         write_run_report(red.radiance, tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_or_a_coco_file_that_cannot_be_written_is_refused_before_the_work(red: Target, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"page\.html cannot be written"):
+        write_run_report(red.radiance, tmp_path / "file" / "page.html", progress=no_work)
+    with pytest.raises(InputError, match=r"red\.json cannot be written"):
+        export_masks(red, tmp_path / "file" / "red.json", "coco", progress=no_work)
+
+
+def test_a_page_by_another_suffix_is_refused(run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    line = ["report", run, "--out", str(tmp_path / "x.txt")]
+    assert "x.txt is no page's name; let it end with .html" in refused(line, capsys)

@@ -17,7 +17,7 @@ from sanerf_hq.prompts import BoxPrompt
 from sanerf_hq.radiance import GridConfig
 from sanerf_hq.segmenters import Detections
 from support.balls import COLOURS, box_of, center_pixel, write_ball_scene
-from support.command import refused
+from support.command import no_work, refused
 from support.fake_hub import FakeHub
 
 
@@ -129,6 +129,33 @@ def test_eval_scores_what_a_segmentation_of_several_objects_holds(
         "red": True,
         "green": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "blocked", "work"),
+    [
+        (["eval", "RUN"], "eval", "sanerf_hq.evaluate.score_run"),
+        (
+            ["segment", "RUN", "--name", "red", "--view", "3", "--point", "17,24"],
+            "segmentations",
+            "sanerf_hq.radiance.load_view_samples",
+        ),
+    ],
+)
+def test_a_run_that_cannot_be_written_is_refused_before_the_work(
+    run: Path,
+    tmp_path: Path,
+    line: list[str],
+    blocked: str,
+    work: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("segmentations", "eval"))
+    (copy / blocked).write_text("a file where a folder belongs")
+    monkeypatch.setattr(work, no_work)
+    assert "cannot be written" in refused([str(copy) if word == "RUN" else word for word in line], capsys)
 
 
 @pytest.mark.parametrize(

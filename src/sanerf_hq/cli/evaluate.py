@@ -40,9 +40,13 @@ class Eval:
         from sanerf_hq.evaluate import BenchResult, print_table, score_run, write_report
         from sanerf_hq.evaluate.commit import commit
         from sanerf_hq.radiance import load_radiance_field
-        from sanerf_hq.runs import write_json
+        from sanerf_hq.runs import check_writable, write_json
 
         field = load_radiance_field(self.folder, self.device)
+        folder = self.folder / "eval"
+        metrics, page = folder / "metrics.json", folder / "report.html"
+        check_writable(metrics)
+        check_writable(page)
         run = field.at_home().run
         with ConsoleProgress() as progress:
             scores = score_run(field, progress)
@@ -57,13 +61,12 @@ class Eval:
             self.device,
             (scores.scene.result,),
         )
-        folder = self.folder / "eval"
-        write_json(folder / "metrics.json", result.to_json())
-        write_report(folder / "report.html", result, scores.scene.objects, [scores.scene.scene])
+        write_json(metrics, result.to_json())
+        write_report(page, result, scores.scene.objects, [scores.scene.scene])
         print_table(result)
         for one in _notes(scores, run.segmentation_names()):
             print(one)
-        print(f"report: {folder / 'report.html'}")
+        print(f"report: {page}")
         return 0
 
 

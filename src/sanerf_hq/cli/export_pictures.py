@@ -116,8 +116,10 @@ class ExportVideo:
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.export import encoding_for, export_video
         from sanerf_hq.export.video import check_size
+        from sanerf_hq.runs import check_writable
 
         encoding_for(self.out, self.mode)
+        check_writable(self.out)
         check_size(self.width, self.height)
         target = open_target(self.folder, self.object, self.device, self.time)
         with ConsoleProgress() as progress:

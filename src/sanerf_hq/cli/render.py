@@ -51,9 +51,10 @@ class Render:
         check_device(self.device)
         from sanerf_hq.radiance import load_radiance_field
         from sanerf_hq.radiance.moments import checked_time
-        from sanerf_hq.runs import Run, write_bytes
+        from sanerf_hq.runs import Run, check_writable, write_bytes
         from sanerf_hq.scene import SceneOptions, fingerprint, load_scene
 
+        check_writable(self.out)
         run = Run.open(self.folder)
         scene = load_scene(run.scene_path, SceneOptions.from_words(run.scene_options))
         view = scene.view(self.view)

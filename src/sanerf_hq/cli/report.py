@@ -11,6 +11,7 @@ import tyro
 from sanerf_hq.cli.opening import open_still
 from sanerf_hq.cli.options import Device, TimeWords, check_at_least, check_device
 from sanerf_hq.cli.telling import counted
+from sanerf_hq.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Report:
         from sanerf_hq.export import write_run_report
 
         out = self.folder / "report.html" if self.out is None else self.out
+        if out.suffix.lower() not in (".html", ".htm"):
+            raise InputError(f"--out {out} is no page's name; let it end with .html")
         field = open_still(self.folder, self.device, self.time)
         size = self.width, 2 * round(self.width * 3 / 8)
         with ConsoleProgress() as progress:

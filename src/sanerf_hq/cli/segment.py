@@ -93,7 +93,7 @@ class Segment:
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.masks import DECODE_PRESETS
         from sanerf_hq.radiance import load_radiance_field, load_view_samples
-        from sanerf_hq.runs import check_name, write_json
+        from sanerf_hq.runs import check_name, check_writable, write_json
         from sanerf_hq.segmenters import load_segmenter
 
         field = load_radiance_field(self.folder, self.device)
@@ -109,6 +109,7 @@ class Segment:
         name = check_name(
             self.name, taken, "choose another, or say --replace, or --add to put more beside it"
         )
+        check_writable(run.segmentation(name).prompts)
         decoding = DECODE_PRESETS[self.preset]
         if self.segment_on is not None:
             decoding = replace(decoding, segment_on=self.segment_on)
