@@ -23,8 +23,8 @@ def change_objects(scene: Path, **changed: object) -> None:
 @pytest.mark.parametrize(
     ("changed", "more", "sentence"),
     [
-        ({"prompts": None, "box": None}, [], "object red has no prompt in scene.json; give it a click"),
-        ({"box": None}, ["--box"], "object red has no box in scene.json; prompt with --clicks"),
+        ({"prompts": None, "box": None}, [], "scene others: object red has no prompt in scene.json"),
+        ({"box": None}, ["--box"], "others: object red has no box in scene.json; prompt with --clicks"),
     ],
 )
 def test_an_object_without_the_prompts_asked_for_is_named_before_training(

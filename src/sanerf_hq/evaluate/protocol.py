@@ -213,7 +213,10 @@ def targets_of(scene: Scene, protocol: Protocol) -> list[SceneObject]:
             )
     targets = [known[name] for name in (known if protocol.objects is None else protocol.objects)]
     for target in targets:
-        prompt_of(target, protocol.clicks)
+        try:
+            prompt_of(target, protocol.clicks)
+        except InputError as error:
+            raise InputError(f"scene {scene.name}: {error}") from error
     return targets
 
 
