@@ -29,18 +29,18 @@ def test_the_report_and_the_next_step_are_printed(
 
     monkeypatch.setattr("sanerf_hq.capture.capture", found)
     words = ["--longest", "800", "--pairing", "sequential", "--threads", "1", "--seed", "3"]
-    assert main(["capture", "photos", "--out", str(tmp_path / "mug"), *words]) == 0
+    assert main(["capture", "photos", "--out", str(tmp_path / "my mug"), *words]) == 0
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
         "1 of 2 images registered, 99 points, mean error 0.50 pixels",
         "  b.jpg is not registered: it is blurred",
         "more photos from between those that are not registered and the rest would join them: add them to "
         "the folder and run the same command",
-        f"the scene is in {tmp_path / 'mug'}; next: sanerf train {tmp_path / 'mug'} --out RUN",
+        f"the scene is in {tmp_path / 'my mug'}; next: sanerf train '{tmp_path / 'my mug'}' --out RUN",
     ]
     assert "match images: 1/1" in shown.err
     config = CaptureConfig(longest=800, pairing="sequential", threads=1, seed=3)
-    assert asked == [(Path("photos"), tmp_path / "mug", config)]
+    assert asked == [(Path("photos"), tmp_path / "my mug", config)]
 
 
 def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+import tomllib
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import torch
 from sanerf_hq import kernels as kernels_folder
 from sanerf_hq.cli import doctor
 from sanerf_hq.cli.main import main
+from support.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -20,11 +24,34 @@ def test_the_report_of_a_machine_that_works(capsys: pytest.CaptureFixture[str]):
     lines = capsys.readouterr().out.splitlines()
     shown = {line[8:].split(": ")[0]: line for line in lines}
     assert f"torch: {torch.__version__}" in shown["torch"]
+    assert {"pycolmap for sanerf capture", "viser for sanerf view"} <= shown.keys()
     assert shown["kernels on cpu"].startswith("ok ")
     assert shown["segmenter grabcut"].startswith("ok ")
     assert shown["segmenter sam"].startswith("absent ")
     assert "facebook/sam-vit-base (375 MB" in shown["segmenter sam"]
     assert "sam_hq:FOLDER" in shown["segmenter sam_hq"]
+
+
+def test_packages_of_extras_are_named_with_how_to_get_those_that_are_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def installed(package: str) -> str:
+        if package in ("pycolmap", "websockets"):
+            raise PackageNotFoundError
+        return "1.2"
+
+    monkeypatch.setattr(doctor, "version", installed)
+    found = {one.part: (one.state, one.text) for one in doctor.extras()}
+    assert found["viser for sanerf view"] == ("ok", "1.2")
+    absent = "not installed; to have it: pip install "
+    assert found["pycolmap for sanerf capture"] == ("absent", f"{absent}'sanerf-hq[sfm]'")
+    assert found["websockets for sanerf view"] == ("absent", f"{absent}'sanerf-hq[ui]'")
+
+
+def test_the_extras_are_the_package_s():
+    optional = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    names = {extra: tuple(re.split("[<>=]", package)[0] for package in optional[extra]) for extra in optional}
+    assert {extra: names[extra] for extra in names if extra != "dev"} == doctor.EXTRAS
 
 
 def test_the_kernels_agree_with_their_reference():

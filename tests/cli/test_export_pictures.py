@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import torch
 
 from sanerf_hq.cli import export_pictures
 from sanerf_hq.cli.main import main
-from sanerf_hq.export import Target, write_run_report
+from sanerf_hq.errors import InputError
+from sanerf_hq.export import Target, export_masks, write_run_report
 from sanerf_hq.masks import MaskSet
 from sanerf_hq.masks.mask_set import save_masks
 from sanerf_hq.runs import Progress
 from support.balls import N_VIEWS
-from support.command import refused
+from support.command import no_work, refused
 from support.exact_object import exact_target
 
 
@@ -58,6 +60,11 @@ def test_masks_of_chosen_views(run: str, tmp_path: Path, capsys: pytest.CaptureF
     assert "is not empty; choose a new" in refused(line, capsys)
     assert "has no view '99'" in refused([*line[:-4], "--view", "99"], capsys)
     assert "let it end with .json" in refused([*line, "--form", "coco"], capsys)
+    file = tmp_path / "png.json"
+    assert "say --form coco, or name a folder" in refused([*words, "--out", str(file)], capsys)
+    assert not file.exists()
+    assert main([*words, "--out", str(tmp_path / "one"), "--view", "3"]) == 0
+    assert "masks of red in 1 view: " in capsys.readouterr().out
     file = tmp_path / "red.json"
     assert main([*words, "--out", str(file), "--form", "coco"]) == 0
     assert len(json.loads(file.read_text())["images"]) == N_VIEWS
@@ -90,6 +97,7 @@ def test_a_turntable_and_a_way_through_keyframes(
         (["--width", "33"], "width of 33"),
         (["--mode", "alone"], "let it end with .webm or .mov"),
         (["--keyframes", "none.json"], "none.json cannot be read"),
+        (["--out", "/dev/null/a.mp4"], "a.mp4 cannot be written"),
     ],
 )
 def test_videos_that_cannot_be(
@@ -101,11 +109,14 @@ def test_videos_that_cannot_be(
 
 
 def test_a_training_set(run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    out = tmp_path / "alone"
+    out = tmp_path / "all alone"
     line = ["export", "dataset", run, "--object", "red", "--out", str(out), "--view", "3", "--width", "32"]
     assert main(line) == 0
     assert {path.name for path in out.iterdir()} >= {"images", "transforms.json"}
-    assert f"sanerf train {out}" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"red alone in 1 view: {out}\n" in shown
+    *_, command = shown.splitlines()
+    assert shlex.split(command) == ["next:", "sanerf", "train", str(out), "--out", "RUN"]
 
 
 class Page(HTMLParser):
@@ -153,10 +164,22 @@ def test_what_is_no_run_has_no_report(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_run_without_objects_has_no_report(red: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from sanerf_hq.errors import InputError
     from sanerf_hq.export import report
 
     monkeypatch.setattr(report, "_targets", lambda radiance: [])
     with pytest.raises(InputError, match="has no segmentation to report; make one with sanerf segment"):
         write_run_report(red.radiance, tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_or_a_coco_file_that_cannot_be_written_is_refused_before_the_work(red: Target, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"page\.html cannot be written"):
+        write_run_report(red.radiance, tmp_path / "file" / "page.html", progress=no_work)
+    with pytest.raises(InputError, match=r"red\.json cannot be written"):
+        export_masks(red, tmp_path / "file" / "red.json", "coco", progress=no_work)
+
+
+def test_a_page_by_another_suffix_is_refused(run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    line = ["report", run, "--out", str(tmp_path / "x.txt")]
+    assert "x.txt is no page's name; let it end with .html" in refused(line, capsys)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sanerf_hq.choices import SEGMENTERS
+from sanerf_hq.choices import DETECTORS, SEGMENTERS
 from sanerf_hq.cli.doctor import Doctor
 from sanerf_hq.cli.main import main
 from sanerf_hq.errors import Cancelled, InputError
@@ -50,6 +50,13 @@ def test_help_lists_every_segmenter(verb: str, capsys: pytest.CaptureFixture[str
     assert main([verb, "--help"]) == 0
     words = re.split(r"[^a-z_0-9]+", capsys.readouterr().out)
     for choice in SEGMENTERS:
+        assert re.split(r"[:\[]", choice)[0] in words
+
+
+def test_help_lists_every_detector(capsys: pytest.CaptureFixture[str]):
+    assert main(["segment", "--help"]) == 0
+    words = re.split(r"[^a-z_0-9]+", capsys.readouterr().out)
+    for choice in DETECTORS:
         assert re.split(r"[:\[]", choice)[0] in words
 
 

@@ -82,8 +82,8 @@ def test_a_segmentation_holds_every_moment(run: Path):
 def test_eval_scores_the_objects_it_knows(run: Path):
     assert main(["eval", str(run)]) == 0
     (scene,) = json.loads((run / "eval" / "metrics.json").read_text())["scenes"]
-    assert [one["name"] for one in scene["objects"]] == ["green"]
-    assert scene["objects"][0]["iou"] is not None
+    assert [one["name"] for one in scene["objects"]] == ["red", "green"]
+    assert all(one["iou"] is not None for one in scene["objects"])
 
 
 def test_masks_of_every_view_are_those_of_its_time(run: Path, tmp_path: Path):

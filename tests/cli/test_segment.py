@@ -17,7 +17,7 @@ from sanerf_hq.prompts import BoxPrompt
 from sanerf_hq.radiance import GridConfig
 from sanerf_hq.segmenters import Detections
 from support.balls import COLOURS, box_of, center_pixel, write_ball_scene
-from support.command import refused
+from support.command import no_work, refused
 from support.fake_hub import FakeHub
 
 
@@ -73,7 +73,8 @@ def test_a_name_that_exists_is_refused_unless_it_is_to_be_replaced(
     assert main(words(run, "green", "--view", "3", "--box", box)) == 0
     field = run / "segmentations" / "green" / "field.safetensors"
     before = field.read_bytes()
-    assert "is taken" in refused(words(run, "green", "--view", "3", "--box", box), capsys)
+    sentence = refused(words(run, "green", "--view", "3", "--box", box), capsys)
+    assert "is taken (by 'green'): choose another, or say --replace, or --add to put more beside" in sentence
     assert field.read_bytes() == before
     x, y = center_pixel(4, 2)
     assert main(words(run, "green", "--point", f"4:{x},{y}", "--replace")) == 0
@@ -101,7 +102,10 @@ def test_several_objects_come_from_a_file_and_further_ones_are_added(
     names = [one["name"] for one in json.loads((grown / "prompts.json").read_text())["objects"]]
     assert names == ["red", "green"]
     field = (grown / "field.safetensors").read_bytes()
-    assert "there is an object 'green' already" in refused(words(run, "grown", *add), capsys)
+    sentence = refused(words(run, "grown", *add), capsys)
+    assert "segmentation 'grown' has an object 'green' already; name the new one by --object" in sentence
+    file = ["--add", "--prompts", str(scene)]
+    assert f"'red' already; name it otherwise in {scene}" in refused(words(run, "grown", *file), capsys)
     assert (grown / "field.safetensors").read_bytes() == field
     assert "has no segmentation 'none'; it has: " in refused(words(run, "none", *add), capsys)
     assert "--add and --replace exclude" in refused(words(run, "grown", *add, "--replace"), capsys)
@@ -150,6 +154,53 @@ def test_a_stop_leaves_the_earlier_objects_and_their_prompts(
     names = ["red", "green"] if how == "--add" else ["green"]
     assert [one["name"] for one in json.loads((folder / "prompts.json").read_text())["objects"]] == names
     assert json.loads((folder / "identities.json").read_text()) == {"identities": names}
+
+
+def test_eval_scores_what_a_segmentation_of_several_objects_holds(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("segmentations"))
+    assert main(words(copy, "all", "--prompts", str(run.parent / "balls" / "scene.json"))) == 0
+    x, y = center_pixel(3, 1)
+    assert main(words(copy, "left", "--object", "red ball", "--view", "3", "--point", f"{x},{y}")) == 0
+    capsys.readouterr()
+    assert main(["eval", str(copy)]) == 0
+    shown = capsys.readouterr().out
+    assert "'red' is scored as segmentation 'all' holds it\n'green' is scored as segmentation 'all'" in shown
+    assert "segmentation 'left' is not scored" in shown
+    (scene,) = json.loads((copy / "eval" / "metrics.json").read_text())["scenes"]
+    assert {item["name"]: item["iou"] is not None for item in scene["objects"]} == {
+        "red": True,
+        "green": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "blocked", "work"),
+    [
+        (["eval", "RUN"], "eval", "sanerf_hq.evaluate.score_run"),
+        (
+            ["segment", "RUN", "--name", "red", "--view", "3", "--point", "17,24"],
+            "segmentations",
+            "sanerf_hq.radiance.load_view_samples",
+        ),
+    ],
+)
+def test_a_run_that_cannot_be_written_is_refused_before_the_work(
+    run: Path,
+    tmp_path: Path,
+    line: list[str],
+    blocked: str,
+    work: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("segmentations", "eval"))
+    (copy / blocked).write_text("a file where a folder belongs")
+    monkeypatch.setattr(work, no_work)
+    assert "cannot be written" in refused([str(copy) if word == "RUN" else word for word in line], capsys)
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,17 @@ def test_another_seed_is_refused(trained: tuple[Path, Path], capsys: pytest.Capt
     ],
 )
 def test_render_writes_a_picture(
-    trained: tuple[Path, Path], tmp_path: Path, options: list[str], mode: str, size: tuple[int, int]
+    trained: tuple[Path, Path],
+    tmp_path: Path,
+    options: list[str],
+    mode: str,
+    size: tuple[int, int],
+    capsys: pytest.CaptureFixture[str],
 ):
     out = tmp_path / "new" / "view.png"
     for _ in range(2):  # a picture that is there is replaced
         assert main(["render", str(trained[1]), "--view", "1", "--out", str(out), *options]) == 0
+        assert f"render: {size[0] * size[1]}/{size[0] * size[1]}" in capsys.readouterr().err
     with Image.open(out) as picture:
         assert (picture.format, picture.mode, picture.size) == ("PNG", mode, size)
     assert [path.name for path in out.parent.iterdir()] == ["view.png"]
@@ -96,6 +102,10 @@ def test_render_refuses_a_view_that_is_not_there(
     assert main(["render", str(trained[1]), "--view", "99", "--out", str(out)]) == 2
     assert "has no view '99'" in capsys.readouterr().err
     assert not out.exists()
+    out.write_bytes(b"")
+    assert main(["render", str(trained[1]), "--view", "1", "--out", str(out / "view.png")]) == 2
+    shown = capsys.readouterr().err
+    assert "cannot be written" in shown and "render:" not in shown
 
 
 def test_render_refuses_images_that_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

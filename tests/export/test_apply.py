@@ -18,6 +18,7 @@ from sanerf_hq.export.file_frame import FileFrame, read_file_frame
 from sanerf_hq.export.ply import PlyReader, open_ply
 from sanerf_hq.export.target import Target
 from sanerf_hq.runs import Progress
+from support.command import no_work
 from support.ply_files import SPLAT, splat_rows, write_solid, write_splats
 
 ENCODINGS = ("ascii", "binary_little_endian", "binary_big_endian")
@@ -197,3 +198,9 @@ def test_stopping_leaves_no_half_file(tmp_path: Path, half_space: HalfSpace):
     with pytest.raises(Cancelled):
         apply_object(half_space, source, tmp_path / "out.ply", progress=stop)
     assert [path.name for path in tmp_path.iterdir()] == ["splats.ply"]
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path, half_space: HalfSpace):
+    source = write_splats(tmp_path / "all.ply", splat_rows(np.zeros((1, 3))))
+    with pytest.raises(InputError, match=r"out\.ply cannot be written"):
+        apply_object(half_space, source, source / "out.ply", "keep", progress=no_work)

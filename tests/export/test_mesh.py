@@ -16,6 +16,7 @@ from sanerf_hq.export.target import Target
 from sanerf_hq.objects.region import Region
 from sanerf_hq.runs import Progress
 from support.balls import CENTERS, COLOURS, RADIUS
+from support.command import no_work
 from support.hollow_balls import HollowField, ball_objects, ball_target, hollow_field
 
 CONFIG = MeshConfig(faces=4000, resolution=56, closed=True)
@@ -97,6 +98,18 @@ def test_what_cannot_be_exported_is_refused(field: HollowField, tmp_path: Path):
     with pytest.raises(InputError, match="resolution is 4"):
         MeshConfig(resolution=4)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_so_few_triangles_that_none_is_left_are_refused(field: HollowField, tmp_path: Path):
+    with pytest.raises(InputError, match="no mesh of 'red' has 3 triangles or fewer; give more --faces"):
+        export_mesh(ball_target(field, 1), tmp_path / "ball.ply", MeshConfig(faces=3, resolution=24))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(field: HollowField, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"ball\.ply cannot be written"):
+        export_mesh(ball_target(field, 1), tmp_path / "file" / "ball.ply", CONFIG, no_work)
 
 
 @pytest.mark.parametrize("stage", ["look", "density", "colours"])

@@ -12,6 +12,7 @@ from sanerf_hq.export.ply import PlyReader, open_ply
 from sanerf_hq.export.points import export_points, make_points
 from sanerf_hq.runs import Progress
 from support.balls import CENTERS, COLOURS, RADIUS
+from support.command import no_work
 from support.hollow_balls import HollowField, ball_target, hollow_field
 
 
@@ -61,3 +62,9 @@ def test_what_makes_no_sense_is_refused_and_stopping_leaves_nothing(field: Hollo
     with pytest.raises(Cancelled):
         export_points(target, tmp_path / "ball.ply", 100, stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(field: HollowField, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"ball\.ply cannot be written"):
+        export_points(ball_target(field, 1), tmp_path / "file" / "ball.ply", 500, no_work)

@@ -186,6 +186,29 @@ def test_a_folder_in_place_of_a_file(tmp_path: Path):
         append_line(tmp_path, "line")
 
 
+def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path: Path):
+    files.check_writable(tmp_path / "new" / "er" / "x")
+    write_text(tmp_path / "x", "old")
+    files.check_writable(tmp_path / "x")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path, tmp_path / "file" / "x", tmp_path / ("n" * 300) / "x"):
+        with pytest.raises(InputError, match="cannot be written"):
+            files.check_writable(path)
+
+    def fail(**given: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", fail)
+    with pytest.raises(
+        InputError, match=r"x\.json cannot be written \(Read-only file system\): choose another"
+    ):
+        files.check_writable(tmp_path / "run" / "x.json")
+
+
 def test_sweeping_takes_what_dead_writers_left_and_nothing_else(tmp_path: Path):
     stale = tmp_path / "features" / "sam" / f".tmp-{NOBODY}-{'0a' * 8}"
     stale.parent.mkdir(parents=True)

@@ -101,3 +101,18 @@ def test_the_program_refuses_another_scene(tmp_path: Path, tool: ModuleType):
     with pytest.raises(InputError, match="lacks one of the objects"):
         tool.make_demo_scene(write_scene(tmp_path / "source"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_commands_that_the_readme_begins_with_fit_it():
+    lines = [line.split() for line in (ROOT / "README.md").read_text().splitlines()]
+    train, segment = (
+        next(words for words in lines if words[:2] == ["sanerf", verb]) for verb in ("train", "segment")
+    )
+    assert (ROOT / train[2]).samefile(DEMO)
+    scene = load_scene(DEMO)
+    options = list(zip(segment[3::2], segment[4::2], strict=True))
+    named = dict(options)
+    (mug,) = (found for found in scene.objects if found.name == named["--name"])
+    mask = instance_mask(scene.view(named["--view"]), mug.id)
+    clicks = [value.split(",") for option, value in options if option == "--point"]
+    assert clicks and all(mask[int(y), int(x)] for x, y in clicks)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import zlib
 from dataclasses import replace
@@ -235,7 +237,18 @@ def test_an_image_that_changed_or_went_since_the_scene_was_opened(tmp_path: Path
     with pytest.raises(InputError, match=r"a.png is 20x15 where 40x30"):
         read_image(view)
     (tmp_path / "a.png").unlink()
-    with pytest.raises(InputError, match=r"a.png cannot be read"):
+    with pytest.raises(InputError, match=r"a.png cannot be read .*; put it back"):
+        read_image(view)
+
+
+def test_an_image_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    view = view_of(tmp_path)
+
+    def forbidden(*given: object, **options: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Image, "open", forbidden)
+    with pytest.raises(InputError, match=r"a.png cannot be read \(Permission denied\); mend its permissions"):
         read_image(view)
 
 

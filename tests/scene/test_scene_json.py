@@ -37,6 +37,18 @@ def test_a_view_may_be_called_by_its_stem_and_box_or_clicks_may_be_absent(tmp_pa
     assert (boxed.positive, boxed.box) == ((), (1, 2, 3, 4))
 
 
+def test_prompts_may_be_a_list_as_in_a_prompts_file(tmp_path: Path):
+    boxed, other = {"view": "1", "box": [1, 2, 3, 4]}, {"view": "2", "positive": [[1, 2]]}
+    in_space = {"positive3d": [[0, 0, 1]]}
+    (found,) = objects(tmp_path, {"id": 1, "name": "a", "prompts": [in_space, boxed, other]})
+    assert found == SceneObject(1, "a", "images/1.png", (), (), (1, 2, 3, 4))
+
+
+@pytest.mark.parametrize("prompts", [{}, {"prompts": None}, {"prompts": []}])
+def test_an_object_may_lack_prompts(tmp_path: Path, prompts: dict[str, object]):
+    assert objects(tmp_path, {"id": 1, "name": "a"} | prompts) == (SceneObject(1, "a", "", ()),)
+
+
 def test_a_scene_may_have_no_objects(tmp_path: Path):
     assert objects(tmp_path) == ()
     write_json(tmp_path / "scene.json", {})
@@ -53,9 +65,12 @@ def prompted(**prompts: object) -> dict[str, object]:
     ("entries", "words"),
     [
         ([prompted(view="images/9.png")], "no view 'images/9.png'"),
-        ([prompted(view=None)], "prompts.view is missing"),
-        ([{**CUP, "prompts": None}], "prompts.view is missing"),
-        ([{**CUP, "prompts": []}], "write an object"),
+        ([prompted(view=None)], "prompts: view is missing"),
+        ([{**CUP, "prompts": None}], "box is given in no view"),
+        ([{**CUP, "prompts": []}], "box is given in no view"),
+        ([{**CUP, "prompts": "1"}], "write an object"),
+        ([{**CUP, "prompts": [3]}], "prompt 0 is 3; write an object"),
+        ([{**CUP, "prompts": [{"positive": [[1, 2]]}]}], "prompt 0: view is missing"),
         ([CUP, {**CUP, "name": "b"}], "two objects have id 2"),
         ([CUP, {**CUP, "id": 3}], "two objects are named 'red cup'"),
         ([{**CUP, "id": 0}], "id is 0"),

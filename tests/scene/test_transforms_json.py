@@ -253,6 +253,19 @@ def test_missing_images_are_counted_and_the_first_is_named(tmp_path: Path):
     assert "2 of 5" in message
 
 
+def test_a_name_that_differs_from_the_file_s_in_case_only(tmp_path: Path):
+    write_scene(tmp_path, [frame("images/a.png"), frame("images/b.png", mask_path="images/M.PNG")])
+    write_image(tmp_path / "images" / "m.png")
+    told = (
+        "mask_path 'images/M.PNG' does not exist; the file is called 'images/m.png', and upper and lower case"
+    )
+    assert told in refusal(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / f"images/{name}.png").rename(tmp_path / f"images/{name}.PNG")
+    told = "'images/a.png' does not exist (2 of 2 are missing); the file is called 'images/a.PNG', and upper"
+    assert told in refusal(tmp_path)
+
+
 def test_paths_that_leave_the_folder(tmp_path: Path):
     inside = tmp_path / "scene"
     secret = write_image(tmp_path / "secret.png")

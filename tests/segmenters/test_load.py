@@ -110,6 +110,11 @@ def test_a_folder_that_is_not_there(tmp_path: Path, offline: Path):
     assert "is no folder and no hub id" in sentence(f"sam:{tmp_path / 'none'}")
 
 
+def test_a_size_that_is_not_there(offline: Path):
+    assert "giant is no folder and no hub id" in sentence("sam:giant")
+    assert sentence("sam:giant").endswith("say one of sam:base, sam:large, sam:huge")
+
+
 def test_a_folder_without_a_model(tmp_path: Path):
     assert "config.json" in sentence(f"sam:{tmp_path}")
     for text in ("{", "[1]", "{}"):

@@ -28,7 +28,7 @@ class Bench:
     """
 
     scenes: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
-    """Scene folders and, for objects, a scene.json in each, or SANeRF-HQ's masks."""
+    """Scene folders and, for objects, a scene.json in each (docs/scenes.md), or SANeRF-HQ's masks."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder for runs and results."""
     preset: Literal["draft", "standard", "paper"] = "standard"
@@ -76,16 +76,19 @@ def bench(scenes: tuple[Path, ...], out: Path, protocol: Protocol) -> BenchResul
     """Measure scenes, write ``metrics.json`` and ``report.html`` below ``out``, print the table.
 
     Raises:
-        InputError: A scene is damaged, or two have one name.
+        InputError: A scene is damaged, an object lacks the prompts asked for, or two scenes have one name.
     """
     from sanerf_hq.cli.console import ConsoleProgress
-    from sanerf_hq.evaluate import bench_scene, print_table, write_report
+    from sanerf_hq.evaluate import bench_scene, print_table, targets_of, write_report
     from sanerf_hq.runs import check_name, write_json
     from sanerf_hq.scene import load_scene
 
     names: list[str] = []
     for path in scenes:  # all of them before hours go into the first
-        names.append(check_name(load_scene(path, protocol.opening).name, names))
+        scene = load_scene(path, protocol.opening)
+        names.append(check_name(scene.name, names))
+        if not targets_of(scene, protocol):
+            print(f"{scene.name} has no object to score, only its PSNR is measured; name some in scene.json")
     done: list[SceneBench] = []
     result = _result(protocol, done)
     for path, name in zip(scenes, names, strict=True):

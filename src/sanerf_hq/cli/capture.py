@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from sanerf_hq.cli.telling import train_command
+
 
 @dataclass(frozen=True)
 class Capture:
@@ -53,5 +55,5 @@ class Capture:
         with ConsoleProgress() as progress:
             report = capture(self.source.expanduser(), self.out, config, progress)
         print("\n".join(report.lines()))
-        print(f"the scene is in {self.out}; next: sanerf train {self.out} --out RUN")
+        print(f"the scene is in {self.out}; next: {train_command(self.out)}")
         return 0

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from sanerf_hq.segmenters.weights import Kind
 
 PACKAGES = ("torch", "warp-lang", "transformers", "opencv-python-headless")
+EXTRAS = {"sfm": ("pycolmap", "pillow-heif"), "ui": ("viser", "websockets")}
+NEEDED_BY = {"sfm": "sanerf capture", "ui": "sanerf view"}
 TOLERANCE = 1e-4  # of sums of a few float32 products, relative to values near 1
 
 
@@ -40,7 +42,7 @@ class Doctor:
 
     def run(self) -> int:
         """Look at each part and print a line about it."""
-        findings = [*versions(), *devices(), *kernels(), cache_folder(), *segmenters()]
+        findings = [*versions(), *extras(), *devices(), *kernels(), cache_folder(), *segmenters()]
         for found in findings:
             print(f"{found.state:<6}  {found.part}: {found.text}")
         return int(any(found.state == "broken" for found in findings))
@@ -54,6 +56,21 @@ def versions() -> list[Finding]:
             findings.append(Finding(package, "ok", version(package)))
         except PackageNotFoundError:
             findings.append(Finding(package, "broken", "not installed; install sanerf-hq again with pip"))
+    return findings
+
+
+def extras() -> list[Finding]:
+    """The packages that only some verbs need, and how to get those that are not there."""
+    findings = []
+    for extra, packages in EXTRAS.items():
+        for package in packages:
+            part = f"{package} for {NEEDED_BY[extra]}"
+            try:
+                findings.append(Finding(part, "ok", version(package)))
+            except PackageNotFoundError:
+                findings.append(
+                    Finding(part, "absent", f"not installed; to have it: pip install 'sanerf-hq[{extra}]'")
+                )
     return findings
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from sanerf_hq.cli.options import Device, check_device
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sanerf_hq.evaluate import RunScores
+
 
 @dataclass(frozen=True)
 class Eval:
-    """Score a run in its test views: PSNR, and each segmentation named like an object of scene.json.
+    """Score a run in its test views: PSNR, and what segmentations hold of the objects of scene.json, by name.
 
+    An object that several segmentations hold is scored once: in the one that has its name, if there is one.
     Writes RUN/eval/metrics.json and RUN/eval/report.html. Nothing is trained.
 
     Example: sanerf eval runs/cape
@@ -34,23 +40,49 @@ class Eval:
         from sanerf_hq.evaluate import BenchResult, print_table, score_run, write_report
         from sanerf_hq.evaluate.commit import commit
         from sanerf_hq.radiance import load_radiance_field
-        from sanerf_hq.runs import write_json
+        from sanerf_hq.runs import check_writable, write_json
 
         field = load_radiance_field(self.folder, self.device)
+        folder = self.folder / "eval"
+        metrics, page = folder / "metrics.json", folder / "report.html"
+        check_writable(metrics)
+        check_writable(page)
         run = field.at_home().run
         with ConsoleProgress() as progress:
-            scene, segmenters = score_run(field, progress)
+            scores = score_run(field, progress)
         preset = "as trained"
         result = BenchResult(
-            segmenters, preset, run.seed, None, commit(), version("sanerf-hq"), self.device, (scene.result,)
+            scores.segmenters,
+            preset,
+            run.seed,
+            None,
+            commit(),
+            version("sanerf-hq"),
+            self.device,
+            (scores.scene.result,),
         )
-        folder = self.folder / "eval"
-        write_json(folder / "metrics.json", result.to_json())
-        write_report(folder / "report.html", result, scene.objects, [scene.scene])
+        write_json(metrics, result.to_json())
+        write_report(page, result, scores.scene.objects, [scores.scene.scene])
         print_table(result)
-        objects = {item.name for item in field.at_home().scene.objects}
-        for name in run.segmentation_names():
-            if name not in objects:
-                print(f"segmentation {name!r} is not scored: the scene has no object of that name")
-        print(f"report: {folder / 'report.html'}")
+        for one in _notes(scores, run.segmentation_names()):
+            print(one)
+        print(f"report: {page}")
         return 0
+
+
+def _notes(scores: RunScores, segmentations: Iterable[str]) -> Iterator[str]:
+    """What was scored under another name than its own, and what was not."""
+    by_name = {one.target.name: one.segmentation for one in scores.scored}
+    for name, segmentation in by_name.items():
+        if name != segmentation:
+            yield f"{name!r} is scored as segmentation {segmentation!r} holds it"
+    for one in scores.others:
+        name = one.target.name
+        yield f"{name!r} of segmentation {one.segmentation!r} is not scored: that of {by_name[name]!r} is"
+    held = {one.segmentation for one in (*scores.scored, *scores.others)}
+    for segmentation in segmentations:
+        if segmentation not in held:
+            yield (
+                f"segmentation {segmentation!r} is not scored: it is not finished, or nothing in it has the "
+                "name of an object of the scene"
+            )

@@ -11,6 +11,7 @@ import tyro
 
 from sanerf_hq.cli.opening import open_target
 from sanerf_hq.cli.options import Device, TimeWords, check_at_least, check_device
+from sanerf_hq.cli.telling import counted, train_command
 from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class ExportMasks:
         check_device(self.device)
         if self.form == "coco" and self.out.suffix.lower() != ".json":
             raise InputError(f"--out {self.out} is no JSON file's name; let it end with .json")
+        if self.form != "coco" and self.out.suffix.lower() == ".json":
+            raise InputError(
+                f"--form {self.form} writes a folder, and --out {self.out} is a JSON file's name; "
+                "say --form coco, or name a folder"
+            )
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.export import export_masks
 
@@ -60,7 +66,7 @@ class ExportMasks:
         views = chosen_views(target, self.view)
         with ConsoleProgress() as progress:
             export_masks(target, self.out, self.form, views, self.width, progress)
-        print(f"masks of {self.object} in {len(views)} views: {self.out}")
+        print(f"masks of {self.object} in {counted(len(views), 'view')}: {self.out}")
         return 0
 
 
@@ -110,14 +116,16 @@ class ExportVideo:
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.export import encoding_for, export_video
         from sanerf_hq.export.video import check_size
+        from sanerf_hq.runs import check_writable
 
         encoding_for(self.out, self.mode)
+        check_writable(self.out)
         check_size(self.width, self.height)
         target = open_target(self.folder, self.object, self.device, self.time)
         with ConsoleProgress() as progress:
             cameras = self._cameras(target, progress)
             export_video(target, cameras, self.out, self.mode, self.fps, progress)
-        print(f"{self.mode} of {self.object}, {len(cameras)} frames: {self.out}")
+        print(f"{self.mode} of {self.object}, {counted(len(cameras), 'frame')}: {self.out}")
         return 0
 
     def _check(self) -> None:
@@ -204,7 +212,8 @@ class ExportDataset:
         views = chosen_views(target, self.view)
         with ConsoleProgress() as progress:
             export_dataset(target, self.out, views, self.width, self.colours, progress)
-        print(f"{self.object} alone in {len(views)} views: {self.out}; train with sanerf train {self.out}")
+        print(f"{self.object} alone in {counted(len(views), 'view')}: {self.out}")
+        print(f"next: {train_command(self.out)}")
         return 0
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from sanerf_hq.cli.options import SceneWords
+from sanerf_hq.cli.telling import counted
 from sanerf_hq.errors import InputError
 
 
@@ -57,5 +58,5 @@ class ExportScene:
         if self.format == "llff" and field is None and any(view.bounds is None for view in scene.views):
             print("near and far are guesses from where the cameras look; export a run to measure them")
         n_test = len(scene.test_views)
-        print(f"{len(scene.views)} views, {n_test} of them for testing: {self.out}")
+        print(f"{counted(len(scene.views), 'view')}, {n_test} of them for testing: {self.out}")
         return 0

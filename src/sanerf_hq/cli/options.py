@@ -24,7 +24,7 @@ SegmenterWords = Annotated[
     ),
 ]
 DetectorWords = Annotated[
-    str,
+    str | None,
     tyro.conf.arg(
         metavar="D",
         help=f"What finds the words of --text in photos: {', '.join(DETECTORS)}. If not given the first; "

@@ -49,11 +49,13 @@ class Render:
             raise InputError(f"--out {self.out} is no PNG's name; let it end with .png")
         check_at_least("--width", self.width, 1)
         check_device(self.device)
+        from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.radiance import load_radiance_field
         from sanerf_hq.radiance.moments import checked_time
-        from sanerf_hq.runs import Run, write_bytes
+        from sanerf_hq.runs import Run, check_writable, write_bytes
         from sanerf_hq.scene import SceneOptions, fingerprint, load_scene, png
 
+        check_writable(self.out)
         run = Run.open(self.folder)
         scene = load_scene(run.scene_path, SceneOptions.from_words(run.scene_options))
         view = scene.view(self.view)
@@ -62,7 +64,9 @@ class Render:
         camera = view.camera if self.width is None else view.camera.resized(self.width)
         if self.time is not None:
             camera = replace(camera, time=checked_time(field.moments, self.time))
-        write_bytes(self.out, png(self._picture(field.render(camera)).numpy()))
+        with ConsoleProgress() as progress:
+            rendered = field.render(camera, progress=progress)
+        write_bytes(self.out, png(self._picture(rendered).numpy()))
         print(f"{self.what} of {view.name}, {camera.width}x{camera.height}: {self.out}")
         return 0
 

@@ -10,6 +10,8 @@ import tyro
 
 from sanerf_hq.cli.opening import open_still
 from sanerf_hq.cli.options import Device, TimeWords, check_at_least, check_device
+from sanerf_hq.cli.telling import counted
+from sanerf_hq.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,11 @@ class Report:
         from sanerf_hq.export import write_run_report
 
         out = self.folder / "report.html" if self.out is None else self.out
+        if out.suffix.lower() not in (".html", ".htm"):
+            raise InputError(f"--out {out} is no page's name; let it end with .html")
         field = open_still(self.folder, self.device, self.time)
         size = self.width, 2 * round(self.width * 3 / 8)
         with ConsoleProgress() as progress:
             n_objects = write_run_report(field, out, self.frames, size, self.score, progress)
-        print(f"report of {n_objects} object{'' if n_objects == 1 else 's'}: {out}")
+        print(f"report of {counted(n_objects, 'object')}: {out}")
         return 0

@@ -13,6 +13,8 @@ from sanerf_hq.cli.overview import draw_preview
 from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sanerf_hq.masks import DecodeConfig, MaskSet
     from sanerf_hq.objects import MovingObject, ObjectField, Record
     from sanerf_hq.prompts import Prompt
@@ -62,7 +64,7 @@ class Segment:
     all things are looked for; from 0, which it is if not given, to 1."""
     text: Annotated[str | None, tyro.conf.arg(metavar="WORDS")] = None
     """What the object is, such as "a gold cape", in place of clicks and boxes; the thing that fits best."""
-    detector: DetectorWords | None = None
+    detector: DetectorWords = None
     everything: bool = False
     """All things that views from all round agree upon, in place of prompts: thing 1, thing 2 and so on."""
     prompts: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None
@@ -91,7 +93,7 @@ class Segment:
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.masks import DECODE_PRESETS
         from sanerf_hq.radiance import load_radiance_field, load_view_samples
-        from sanerf_hq.runs import check_name
+        from sanerf_hq.runs import check_name, check_writable
         from sanerf_hq.segmenters import load_segmenter
 
         field = load_radiance_field(self.folder, self.device)
@@ -102,7 +104,9 @@ class Segment:
         existing = run.segmentation_names()
         if self.add and self.name not in existing:
             raise run.no_segmentation(self.name)
-        check_name(self.name, [] if self.replace or self.add else existing)
+        taken = [] if self.replace or self.add else existing
+        check_name(self.name, taken, "choose another, or say --replace, or --add to put more beside it")
+        check_writable(run.segmentation(self.name).prompts)
         decoding = DECODE_PRESETS[self.preset]
         if self.segment_on is not None:
             decoding = replace(decoding, segment_on=self.segment_on)
@@ -112,6 +116,8 @@ class Segment:
             seen = pool.of_moment(still.at_home()) if field.moments else pool
             wanted = asked or self._found(still, segmenter, decoding.segment_on, seen, progress)
         beside = self._beside(field) if self.add else {}
+        before = tuple(dict.fromkeys(one for masks in beside.values() for one in masks.names))
+        self._check_new(wanted, before)
         with ConsoleProgress() as progress:
             found, masks = self._cut(field, segmenter, wanted, decoding, beside, pool, progress)
         folder = run.segmentation(self.name).folder
@@ -236,6 +242,21 @@ class Segment:
         if field.moments:
             return load_moving_masks(field, self.name)
         return {0.0: load_segmentation_masks(field, self.name)}
+
+    def _check_new(self, wanted: Iterable[str], before: tuple[str, ...]) -> None:
+        """Refuse to add objects of names that are there.
+
+        Raises:
+            InputError: There is one; the sentence says how to name it otherwise.
+        """
+        for one in wanted:
+            if one in before:
+                remedy = "name the new one by --object"
+                if self.prompts is not None:
+                    remedy = f"name it otherwise in {self.prompts}"
+                elif self.everything:
+                    remedy = "find all things in a segmentation of its own"
+                raise InputError(f"segmentation {self.name!r} has an object {one!r} already; {remedy}")
 
     def _prompts_before(self, folder: SegmentationFolder, names: tuple[str, ...]) -> dict[str, list[Prompt]]:
         """What the objects that are there were prompted with."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.evaluate.held import Held, find_held
 from sanerf_hq.evaluate.pictures import ObjectPictures, ScenePictures
 from sanerf_hq.evaluate.results import ObjectResult, SceneResult
 from sanerf_hq.evaluate.score import Candidate, ObjectScore, score_views
@@ -25,12 +26,8 @@ from sanerf_hq.masks.interior import MARGIN_PIXELS, interior
 from sanerf_hq.masks.rle import RLE, encode
 from sanerf_hq.objects import (
     OBJECT_PRESETS,
-    MovingObject,
-    ObjectField,
     Preview,
     load_moving_masks,
-    load_moving_object,
-    load_object_field,
     load_segmentation_masks,
     segment_moving,
     segment_objects,
@@ -48,7 +45,7 @@ from sanerf_hq.prompts import (
 from sanerf_hq.radiance import PRESETS, RadianceField, ViewSamples, load_view_samples, train_radiance_field
 from sanerf_hq.radiance.train import STAGE as RADIANCE_STAGE
 from sanerf_hq.runs import Progress, ProgressCallback, peak_memory_mb, quiet, reset_peak_memory
-from sanerf_hq.scene import SceneObject, SceneOptions, load_scene, read_image
+from sanerf_hq.scene import Scene, SceneObject, SceneOptions, load_scene, read_image
 from sanerf_hq.segmenters import DecoderPrompt, MaskFolder, Segmenter, load_segmenter
 
 Preset = Literal["draft", "standard", "paper"]
@@ -113,7 +110,7 @@ def bench_scene(
     """
     reset_peak_memory()
     scene = load_scene(path, protocol.opening)
-    targets = _targets(scene.objects, protocol, scene.name)
+    targets = targets_of(scene, protocol)
     segmenter = load_segmenter(protocol.segmenter, scene, protocol.device) if targets else None
     config = PRESETS[protocol.preset]
     field = train_radiance_field(
@@ -143,17 +140,31 @@ def bench_scene(
     return SceneBench(result, tuple(item.pictures for item in scores.objects), scores.pictures)
 
 
-def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> tuple[SceneBench, str]:
-    """Score a run and its segmentations that are named like objects of its scene.
+@dataclass(frozen=True)
+class RunScores:
+    """What a run and its segmentations came to.
 
-    Returns:
-        The scores, and the names of the segmenters that the masks came from.
+    Attributes:
+        scene: The scores.
+        segmenters: Names of those that the masks came from.
+        scored: What each score is of, one for each object of the scene that a segmentation holds.
+        others: The same objects in further segmentations, which are not scored.
     """
+
+    scene: SceneBench
+    segmenters: str
+    scored: tuple[Held, ...]
+    others: tuple[Held, ...]
+
+
+def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> RunScores:
+    """Score a run, and each object of its scene once: as the first that :func:`find_held` finds."""
     home = field.at_home()
-    names = home.run.segmentation_names()
-    targets = [item for item in home.scene.objects if item.name in names]
-    candidates = [Candidate(item, _segmented(field, item.name)) for item in targets]
-    used = {one.segmenter for item in targets for one in _masks_of(field, item.name)}
+    held = find_held(field)
+    first = {one.target.name: one for one in reversed(held)}
+    chosen = tuple(one for one in held if one is first[one.target.name])
+    used = {masks.segmenter for one in chosen for masks in _masks_of(field, one.segmentation)}
+    candidates = [Candidate(one.target, one.field, channels=one.channels) for one in chosen]
     scores = score_views(field, candidates, progress)
     facts = home.run.stages()[RADIANCE_STAGE].facts
     scored = {item.pictures.name: item for item in scores.objects}
@@ -163,14 +174,11 @@ def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> tuple
         scores.psnr_object,
         facts["train_seconds"],
         facts["peak_memory_mb"],
-        tuple(_result(scored.get(item.name), item.name, _Seconds()) for item in targets),
+        tuple(_result(scored.get(one.target.name), one.target.name, _Seconds()) for one in chosen),
     )
-    pictures = tuple(item.pictures for item in scores.objects)
-    return SceneBench(result, pictures, scores.pictures), ", ".join(sorted(used)) or "none"
-
-
-def _segmented(field: RadianceField, name: str) -> ObjectField | MovingObject:
-    return load_moving_object(field, name) if field.moments else load_object_field(field, name)
+    scene = SceneBench(result, tuple(item.pictures for item in scores.objects), scores.pictures)
+    others = tuple(one for one in held if one is not first[one.target.name])
+    return RunScores(scene, ", ".join(sorted(used)) or "none", chosen, others)
 
 
 def _masks_of(field: RadianceField, name: str) -> list[MaskSet]:
@@ -187,6 +195,8 @@ def prompt_of(target: SceneObject, clicks: int | None) -> PointPrompt | BoxPromp
     """
     if target.points:
         return SpacePrompt(target.points, target.negative_points, target.least_visible, target.crucial)
+    if not target.prompt_view:
+        raise InputError(f"object {target.name} has no prompt in scene.json; give it a click or a box there")
     if clicks is None:
         if target.box is None:
             raise InputError(f"object {target.name} has no box in scene.json; prompt with --clicks")
@@ -196,14 +206,25 @@ def prompt_of(target: SceneObject, clicks: int | None) -> PointPrompt | BoxPromp
     return PointPrompt(target.prompt_view, target.positive[:clicks])
 
 
-def _targets(objects: tuple[SceneObject, ...], protocol: Protocol, scene: str) -> list[SceneObject]:
-    if protocol.objects is None:
-        return list(objects)
-    known = {item.name: item for item in objects}
-    for name in protocol.objects:
+def targets_of(scene: Scene, protocol: Protocol) -> list[SceneObject]:
+    """The objects of a scene that are segmented and scored.
+
+    Raises:
+        InputError: The scene lacks one that is asked for, or one lacks the prompts asked for.
+    """
+    known = {item.name: item for item in scene.objects}
+    for name in protocol.objects or ():
         if name not in known:
-            raise InputError(f"scene {scene} has no object {name!r}; it has {', '.join(known) or 'none'}")
-    return [known[name] for name in protocol.objects]
+            raise InputError(
+                f"scene {scene.name} has no object {name!r}; it has {', '.join(known) or 'none'}"
+            )
+    targets = [known[name] for name in (known if protocol.objects is None else protocol.objects)]
+    for target in targets:
+        try:
+            prompt_of(target, protocol.clicks)
+        except InputError as error:
+            raise InputError(f"scene {scene.name}: {error}") from error
+    return targets
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from sanerf_hq.export.aside import file_aside
 from sanerf_hq.export.file_frame import FileFrame
 from sanerf_hq.export.ply import PlyElement, PlyFile, PlyReader, header_bytes, open_ply
 from sanerf_hq.export.target import Target
-from sanerf_hq.runs import Progress, ProgressCallback, quiet
+from sanerf_hq.runs import Progress, ProgressCallback, check_writable, quiet
 
 STAGE = "apply"
 Mode = Literal["label", "keep", "remove", "split"]
@@ -102,6 +102,7 @@ def _check(ply: PlyFile, out: Path, mode: Mode, threshold: float, name: str) -> 
     for file in (out, _rest(out)) if mode == "split" else (out,):
         if file.exists() and file.samefile(ply.path):
             raise InputError(f"{file} is the file that is read; choose another name for what is written")
+        check_writable(file)
     if not 0 <= threshold <= 1:
         raise InputError(f"the threshold is {threshold}; give a probability from 0 to 1")
     vertices = ply.element("vertex")

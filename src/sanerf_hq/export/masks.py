@@ -22,7 +22,7 @@ from sanerf_hq.export.target import MovingTarget, Target, still
 from sanerf_hq.geometry import Camera
 from sanerf_hq.masks.rle import encode
 from sanerf_hq.objects import ObjectView
-from sanerf_hq.runs import Progress, ProgressCallback, quiet, write_bytes, write_text
+from sanerf_hq.runs import Progress, ProgressCallback, check_writable, quiet, write_bytes, write_text
 from sanerf_hq.scene import Scene, View, png
 
 MaskForm = Literal["png", "soft", "coco"]
@@ -127,6 +127,7 @@ def _export_coco(
     width: int | None,
     progress: ProgressCallback,
 ) -> None:
+    check_writable(out)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for done, view in enumerate(views):

@@ -78,7 +78,8 @@ def export_mesh(
     """Write an object's mesh as ``.glb``, ``.ply`` or ``.obj``; a file that is there is replaced.
 
     Raises:
-        InputError: The path ends otherwise or cannot be written, or no training view shows the object.
+        InputError: The path ends otherwise or cannot be written, no training view shows the object, or it
+            cannot be made of so few triangles.
         Cancelled: The callback asked for it; nothing is written.
     """
     check_mesh_path(path)
@@ -98,7 +99,7 @@ def make_mesh(
         progress: Told of the progress; may raise Cancelled.
 
     Raises:
-        InputError: No training view shows the object.
+        InputError: No training view shows the object, or it cannot be made of so few triangles.
         Cancelled: The callback asked for it.
     """
     config = config or MeshConfig()
@@ -127,6 +128,10 @@ def make_mesh(
         shell = without_crumbs(shell.keep(away[tuple(index.T)] <= SEEN))
     progress(Progress(STAGE, 2, 3, message="fewer triangles"))
     shell = without_crumbs(decimated(shell, config.faces))
+    if not len(shell.faces):
+        raise InputError(
+            f"no mesh of {target.name!r} has {config.faces} triangles or fewer; give more --faces, 0 for all"
+        )
     progress(Progress(STAGE, 3, 3))
     placed = Triangles(voxels.to_scene(shell.vertices), shell.faces)
     vertices = torch.from_numpy(placed.vertices).float()

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.runs import write_bytes
+from sanerf_hq.runs import check_writable, write_bytes
 
 SUFFIXES = (".glb", ".ply", ".obj")
 
@@ -17,12 +17,13 @@ def check_mesh_path(path: Path) -> None:
     """Refuse a path that no mesh can be written to.
 
     Raises:
-        InputError: It has another suffix, or is a folder.
+        InputError: It has another suffix, is a folder, or cannot be written.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path} is no mesh file's name; let it end with .glb, .ply or .obj")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give a file's name")
+    check_writable(path)
 
 
 def write_mesh(

@@ -17,7 +17,7 @@ from sanerf_hq.export.target import Target
 from sanerf_hq.export.voxels import main_clump
 from sanerf_hq.geometry import Rays
 from sanerf_hq.radiance import RadianceField, SurfaceSamples, load_view_samples
-from sanerf_hq.runs import Key, Progress, ProgressCallback, quiet, write_bytes
+from sanerf_hq.runs import Key, Progress, ProgressCallback, check_writable, quiet, write_bytes
 from sanerf_hq.scene import to_bytes
 
 STAGE = "points"
@@ -78,6 +78,7 @@ def export_points(
     """
     if path.suffix.lower() != ".ply":
         raise InputError(f"{path} is no PLY file's name; let it end with .ply")
+    check_writable(path)
     cloud = make_points(target, count, progress)
     columns = {axis: cloud.positions[:, i].astype(np.float32) for i, axis in enumerate("xyz")}
     columns |= {f"n{axis}": cloud.normals[:, i].astype(np.float32) for i, axis in enumerate("xyz")}

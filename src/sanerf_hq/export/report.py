@@ -30,7 +30,7 @@ from sanerf_hq.export.target import Target
 from sanerf_hq.export.video import H264, Writer, check_size
 from sanerf_hq.objects import load_object_field, load_segmentation_masks
 from sanerf_hq.radiance import RadianceField
-from sanerf_hq.runs import Progress, ProgressCallback, quiet, write_bytes
+from sanerf_hq.runs import Progress, ProgressCallback, check_writable, quiet, write_bytes
 from sanerf_hq.scene import read_image
 
 TEMPLATE = "run_report.html"
@@ -89,6 +89,7 @@ def write_run_report(
         Cancelled: The callback asked for it; the page that was there is still there.
     """
     check_size(*size)
+    check_writable(out)
     home = radiance.at_home()
     targets = _targets(radiance)
     if not targets:

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,6 +71,22 @@ def write_bytes(path: Path, content: bytes) -> None:
                 temporary.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
+    except OSError as error:
+        _raise_unwritable(path, error)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse, before long work begins, a place that :func:`write_bytes` could not write to.
+
+    Raises:
+        InputError: ``path`` is a folder, or the nearest folder above it that is there cannot be written.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         _raise_unwritable(path, error)
 

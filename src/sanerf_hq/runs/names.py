@@ -15,13 +15,14 @@ _RESERVED = frozenset(
 )
 
 
-def check_name(name: str, existing: Iterable[str] = ()) -> str:
+def check_name(name: str, existing: Iterable[str] = (), remedy: str = "choose another") -> str:
     """A name that is a folder's name on every system; spaces and letters of any script are welcome.
 
     Args:
         name: As the user typed it.
         existing: Names already taken; one that differs only in case or in how its accents are composed
             clashes, since some file systems cannot tell them apart.
+        remedy: What to do about a name that is taken, to end the sentence with.
 
     Returns:
         The name in Unicode's composed form (NFC).
@@ -36,7 +37,7 @@ def check_name(name: str, existing: Iterable[str] = ()) -> str:
     key = _fold(composed)
     for other in existing:
         if _fold(other) == key:
-            raise InputError(f"the name {name!r} is taken (by {other!r}): choose another")
+            raise InputError(f"the name {name!r} is taken (by {other!r}): {remedy}")
     return composed
 
 

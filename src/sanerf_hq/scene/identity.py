@@ -7,7 +7,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sanerf_hq.errors import InputError
+from sanerf_hq.scene.image_files import unreadable
 from sanerf_hq.scene.scene import Scene, View
 
 WHOLE_FILES_UP_TO = 2000  # images; of more only the ends of each are read
@@ -65,4 +65,4 @@ def _content(path: Path, whole: bool) -> str:
             digest.update(file.read(END_BYTES))
             return digest.hexdigest()
     except OSError as error:
-        raise InputError(f"image {path} cannot be read ({error.strerror}); put it back") from error
+        raise unreadable(path, error) from error

@@ -47,7 +47,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         ) from error
     except Exception as error:  # whatever a decoder raises over broken bytes, the file is at fault
         if isinstance(error, OSError) and error.strerror:
-            raise InputError(f"image {path} cannot be read ({error.strerror}); put it back") from error
+            raise unreadable(path, error) from error
         raise _broken(path, error) from error
     with image:
         width, height = image.size
@@ -89,6 +89,12 @@ def load_image(path: Path, size: tuple[int, int]) -> Image.Image:
         except Exception as error:  # as above
             raise _broken(path, error) from error
         return image
+
+
+def unreadable(path: Path, error: OSError) -> InputError:
+    """An image file that the system does not let be read."""
+    remedy = "mend its permissions" if isinstance(error, PermissionError) else "put it back"
+    return InputError(f"image {path} cannot be read ({error.strerror}); {remedy}")
 
 
 def _broken(path: Path, error: Exception) -> InputError:

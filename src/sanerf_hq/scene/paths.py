@@ -75,6 +75,15 @@ class SceneFolder:
                 return found
         return None
 
+    def remedy(self, name: str, remedy: str) -> str:
+        """What to do about a file that was not found: ``remedy``, unless it is there in another case."""
+        path = self.root / name
+        for entry in self._listing(path.parent).values():
+            if entry.name.casefold() == path.name.casefold() and _is_file(entry):
+                there = path.with_name(entry.name).relative_to(self.root).as_posix()
+                return f"the file is called {there!r}, and upper and lower case count: write it so"
+        return remedy
+
     def required(self, fields: Fields, key: str) -> Path | None:
         """The existing file that ``key`` names; None if the key is absent.
 
@@ -86,7 +95,8 @@ class SceneFolder:
             return None
         path = self.find(name, key, fields.where)
         if path is None:
-            raise fields.error(f"{key} {name!r} does not exist; add the file or take the key out")
+            remedy = self.remedy(name, "add the file or take the key out")
+            raise fields.error(f"{key} {name!r} does not exist; {remedy}")
         return path
 
     def _listing(self, folder: Path) -> dict[str, os.DirEntry[str]]:

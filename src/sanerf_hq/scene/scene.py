@@ -63,12 +63,12 @@ class View:
 
 @dataclass(frozen=True)
 class SceneObject:
-    """An object that the scene names, with prompts for it: in one view, or in space.
+    """An object that the scene names, with prompts for it, in one view or in space, if it has any.
 
     Attributes:
         id: Its value in the instance images, ≥ 1.
         name: Unique in the scene.
-        prompt_view: Name of the view that the prompts are given in; empty where all are in space.
+        prompt_view: Name of the view that the prompts are given in; empty where none is in a view.
         positive: Clicks on it, integer pixel indices (x, y), the most interior first.
         negative: Clicks beside it.
         box: x0, y0, x1, y1 in pixels, the last two exclusive; None if not given.

@@ -1,4 +1,4 @@
-"""scene.json: the objects of a scene, with prompts for them."""
+"""scene.json: the objects of a scene, each with a prompt in a view unless it is for scoring alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def read_objects(path: Path, scene: Scene) -> tuple[SceneObject, ...]:
         scene: Its views; what objects it has already does not matter.
 
     Raises:
-        InputError: An unknown view, an id or name given twice, a click or box off the image, an empty box.
+        InputError: An unknown view, an id or name given twice, a click or box off the image, an empty box, a
+            prompt that names nothing.
     """
     shared = read_json_object(path)
     objects: list[SceneObject] = []
@@ -41,25 +42,38 @@ def _read_object(fields: Fields, scene: Scene) -> SceneObject:
     number = fields.integer("id")
     if number is None or not 1 <= number <= MAX_ID:
         raise fields.error(f"id is {number}; write a whole number from 1 to {MAX_ID}")
-    prompts = fields.child("prompts")
-    view_name = None if prompts is None else prompts.text("view")
-    if prompts is None or view_name is None:
-        raise fields.error("prompts.view is missing; name the view that the prompts are given in")
+    prompts = _prompt(fields)
+    if prompts is None:
+        if fields.items("box") is not None:
+            raise fields.error("box is given in no view; name the view in prompts.view")
+        return SceneObject(number, name, "", ())
+    view_name = prompts.text("view")
+    if view_name is None:
+        raise prompts.error("view is missing; name the view that the prompts are given in")
     try:
         view = scene.view(view_name)
     except InputError as error:
-        raise fields.error(str(error)) from error
+        raise prompts.error(str(error)) from error
     found = SceneObject(
         number,
         name,
         view.name,
         _clicks(prompts, "positive", view),
         _clicks(prompts, "negative", view),
-        _box(fields, view),
+        _box(prompts, view) or _box(fields, view),
     )
     if not found.positive and found.box is None:
-        raise fields.error("there is neither a positive click nor a box; give one of them")
+        raise prompts.error("there is neither a positive click nor a box; give one of them")
     return found
+
+
+def _prompt(fields: Fields) -> Fields | None:
+    """An object's prompt in a view: of a list as in a prompts file the first such; None if there is none."""
+    prompts = fields.values.get("prompts")
+    if not isinstance(prompts, list):
+        return fields.child("prompts")
+    entries = (fields.inside(entry, f"prompt {number}") for number, entry in enumerate(prompts))
+    return next((one for one in entries if one.items("positive3d") is None), None)
 
 
 def _clicks(prompts: Fields, key: str, view: View) -> tuple[tuple[int, int], ...]:

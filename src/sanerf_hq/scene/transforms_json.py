@@ -121,9 +121,10 @@ def _find_images(path: Path, folder: SceneFolder, frames: list[_Frame], images: 
         found = [matched.get(name) for name in names]
     missing = [frame.name for frame, image in zip(frames, found, strict=True) if image is None]
     if missing:
+        remedy = folder.remedy(missing[0], "put the images back or take those frames out")
         raise InputError(
             f"{path}: the image {missing[0]!r} does not exist ({len(missing)} of {len(frames)} are missing); "
-            "put the images back or take those frames out"
+            f"{remedy}"
         )
     return [image for image in found if image is not None]
 

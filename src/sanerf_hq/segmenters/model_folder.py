@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.segmenters.hub import CONFIG, fetched_folder, first_line, weight_files
-from sanerf_hq.segmenters.weights import KINDS, Kind, called, published
+from sanerf_hq.segmenters.weights import KINDS, WEIGHTS, Kind, called, published
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -76,7 +76,10 @@ def find_model_folder(kind: Kind, where: str) -> ModelFolder:
     elif listed is not None or _HUB_ID.fullmatch(where):
         path = fetched_folder(listed.hub_id if listed else where, called(asked))
     else:
-        raise InputError(f"{called(asked)}: {where} is no folder and no hub id; check the path")
+        known = ", ".join(weights.spec for weights in WEIGHTS if weights.kind == kind)
+        raise InputError(
+            f"{called(asked)}: {where} is no folder and no hub id; check the path, or say one of {known}"
+        )
     return ModelFolder(path, asked, _checked_side(path, kind, asked))
 
 
