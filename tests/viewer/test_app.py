@@ -7,7 +7,6 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from http import HTTPStatus
 
 import msgspec.msgpack
@@ -19,32 +18,9 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.viewer.app import App
 from sanerf_hq.viewer.gate import Gate
 from sanerf_hq.viewer.serving import start_server
-from sanerf_hq.viewer.workshop import Workshop
 from support.balls import CENTERS, RADIUS
 from support.chromium import until
-from support.viewer_client import CLIENTS, Client
-
-
-@pytest.fixture
-def app(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
-    monkeypatch.setattr("sanerf_hq.viewer.app.ANSWER_SECONDS", 0.2)  # nobody answers for a local storage
-    started = App(workshop, Gate.at("127.0.0.1"), 0, "truth")
-    yield started
-    for client in CLIENTS:
-        client.socket.close()
-    CLIENTS.clear()
-    started.stop()
-
-
-def joined(app: App, count: int = 1) -> list[Client]:
-    clients = [Client(app.server.get_port()) for _ in range(count)]
-    for client in clients:
-        client.look()
-    until(lambda: len(app.sessions) == count and all(s.viewpoint for s in app.sessions), 30)
-    for client in clients:
-        client.look()
-    until(lambda: all(session.frame is not None for session in app.sessions), 30)
-    return clients
+from support.viewer_client import Client, joined
 
 
 def test_two_clients_click_and_neither_sees_the_other_s_prompts(app: App):

@@ -51,7 +51,7 @@ class Page:
         field = session.workshop.field
         if field.moment is not None:
             self._time = TimePanel(
-                client.gui, field.moments, field.moment, lambda time: self._later(lambda: self._go_to(time))
+                client.gui, field.moments, field.moment, lambda time: self.later(lambda: self._go_to(time))
             )
         tabs = client.gui.add_tab_group()
         with tabs.add_tab("Objects"):
@@ -144,7 +144,7 @@ class Page:
         if session.outcome is None and not session.state.prompted and self.files.is_followed:
             self.files.open(str(session.name))
 
-    def _later(self, act: Callable[[], None]) -> None:
+    def later(self, act: Callable[[], None]) -> None:
         """Do it off the connection's thread, in the order in which things came."""
 
         def work() -> None:
@@ -178,13 +178,13 @@ class Page:
 
         async def clicked(event: viser.SceneClickEvent) -> None:
             if self.paint.is_painting:
-                self._later(lambda: self.paint.clicked(event.screen_pos))
+                self.later(lambda: self.paint.clicked(event.screen_pos))
             elif time.monotonic() >= self._deaf_until:
-                self._later(lambda: self._clicked(event))
+                self.later(lambda: self._clicked(event))
 
         async def boxed(event: viser.SceneRectSelectEvent) -> None:
             if not self.paint.is_painting:
-                self._later(lambda: session.boxed(event.screen_min, event.screen_max))
+                self.later(lambda: session.boxed(event.screen_min, event.screen_max))
 
         client.camera.on_update(moved)
         # Coroutines are welcome here too, though viser's types do not say so.
@@ -215,4 +215,4 @@ class Page:
         )
         for label, key, act in keys:
             command = self.client.gui.add_command(label, hotkey=key)  # pyright: ignore[reportArgumentType]
-            command.on_trigger(lambda _, act=act: self._later(act))
+            command.on_trigger(lambda _, act=act: self.later(act))
