@@ -99,14 +99,13 @@ class App:
         client.local_storage.set_item(STORAGE, ",".join(kept))
         home = session.workshop.home
         elsewhen = home.moment != self.workshop.home.moment
-        page = Page(
-            client, session, thumbnails(home.views, reach(self.workshop.field)) if elsewhen else self._shown
-        )
+        shown = thumbnails(home.views, reach(self.workshop.field)) if elsewhen else self._shown
+        page = Page(client, session, home, shown)
         where = session.viewpoint or Viewpoint.of_camera(
             self.workshop.home.views[0].camera, reach(self.workshop.field)
         )
         page.window.fly(where)
-        page.status(Status(session.summary()))
+        page.status(Status(session.segmenting.summary()))
         page.moved()
         session.repaint()
         if client.client_id not in self.server.get_clients():  # it was closed while its page was built
@@ -117,10 +116,10 @@ class App:
             key, session = self._live.pop(client.client_id, ("", None))
             if session is None:
                 return
-            if isinstance(session.screen, Page):
-                session.screen.close()
+            gone, session.screen = session.screen, Nobody()  # first: what ends now tells nobody
+            if isinstance(gone, Page):
+                gone.close()
             session.pause()
-            session.screen = Nobody()
             self._waiting[key] = session
             ended = [self._waiting.popitem(last=False)[1] for _ in range(len(self._waiting) - KEPT_SESSIONS)]
         for one in ended:
