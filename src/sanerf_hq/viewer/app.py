@@ -84,6 +84,7 @@ class App:
             self._live.clear()
             self._waiting.clear()
         for session in ended:
+            _leave(session)
             session.close()
 
     def _connected(self, client: viser.ClientHandle) -> None:
@@ -116,14 +117,19 @@ class App:
             key, session = self._live.pop(client.client_id, ("", None))
             if session is None:
                 return
-            gone, session.screen = session.screen, Nobody()  # first: what ends now tells nobody
-            if isinstance(gone, Page):
-                gone.close()
+            _leave(session)
             session.pause()
             self._waiting[key] = session
             ended = [self._waiting.popitem(last=False)[1] for _ in range(len(self._waiting) - KEPT_SESSIONS)]
         for one in ended:
             one.close()
+
+
+def _leave(session: Session) -> None:
+    """Close a session's page; what ends by that is told nobody."""
+    page, session.screen = session.screen, Nobody()
+    if isinstance(page, Page):
+        page.close()
 
 
 def stored_keys(client: viser.ClientHandle) -> list[str]:
