@@ -60,7 +60,6 @@ class Files:
             name: The segmentation's name.
             replace: Whether one of that name may be replaced that this session neither made nor opened.
         """
-
         wanted = Wanted.of(self._session, name, replace)
         self._start(lambda ticket: self._save(wanted, ticket))
 
@@ -112,7 +111,7 @@ class Files:
                 wanted.workshop.preset,
                 session.look.threshold,
             )
-        session.screen.status(Status(f"saved as segmentation {name} of the run"))
+        self._say(Status(f"saved as segmentation {name} of the run"))
         session.screen.changed()
 
     def _follow(self, wanted: Wanted, ticket: Ticket) -> None:
@@ -133,13 +132,13 @@ class Files:
         times = [sum(one in field.names for field in found.fields.values()) for one in names]
         of = f"of {len(workshop.field.moments)} times"
         counts = ", ".join(f"{one} at {n} {of}" for one, n in zip(names, times, strict=True))
-        session.screen.status(Status(f"saved as segmentation {name} of the run: {counts}"))
+        self._say(Status(f"saved as segmentation {name} of the run: {counts}"))
         session.screen.changed()
 
     def _open(self, name: str, workshop: Workshop, before: History) -> None:
         session = self._session
         if session.opened(load_session(workshop.field, name, session.segmenter), before):
-            session.screen.status(Status(f"opened {name}"))
+            self._say(Status(f"opened {name}"))
         elif session.workshop is workshop:
             raise InputError(f"{name} was not opened, for the objects were changed meanwhile; open it again")
 
@@ -159,7 +158,7 @@ class Files:
             path = _free(path)
             export_masks(target, path, progress=ticket.check)
         shown = path.relative_to(session.workshop.home.run.folder)
-        session.screen.status(Status(f"{kind} of {what or session.name}: {shown} in the run"))
+        self._say(Status(f"{kind} of {what or session.name}: {shown} in the run"))
         self.deliver(path.name if path.is_file() else f"{path.name}.zip", _content(path))
 
     def _in_turn(self, act: Callable[[Ticket], None], doing: str) -> None:
@@ -175,7 +174,7 @@ class Files:
     def _start(self, act: Callable[[Ticket], None], doing: str = "saving") -> None:
         def tell(progress: Progress) -> None:
             share = progress.done / max(1, progress.total)
-            self._session.screen.status(Status(f"{doing}: {words_for(progress)}", share))
+            self._say(Status(f"{doing}: {words_for(progress)}", share))
 
         ticket = Ticket(tell)
         self._tickets.add(ticket)
@@ -189,16 +188,21 @@ class Files:
         threading.Thread(target=work, name="files", daemon=True).start()
 
     def _try(self, act: Callable[[], None]) -> None:
-        say = self._session.screen.status
         try:
             act()
         except InputError as error:
-            say(Status(str(error), is_error=True))
+            self._say(Status(str(error), is_error=True))
         except Cancelled:
-            say(Status("stopped; nothing was written"))
+            self._say(Status("stopped; nothing was written"))
         except Exception:
             LOG.exception("a file of the viewer's failed")
-            say(Status("that failed for a reason of the program's own; its log says more", is_error=True))
+            self._say(
+                Status("that failed for a reason of the program's own; its log says more", is_error=True)
+            )
+
+    def _say(self, status: Status) -> None:
+        """Tell the page, or whichever took its place."""
+        self._session.screen.status(status)
 
 
 def _free(path: Path) -> Path:
