@@ -114,6 +114,16 @@ def test_a_save_is_dropped_by_going_back_to_what_is_known(
     assert workshop.home.run.segmentation_names() == []
 
 
+def test_what_cannot_be_refined_is_not_saved(new_session: New, workshop: Workshop):
+    session, screen = new_session()
+    session.clicked((0.02, 0.02), positive=True)
+    files_of(session).save("mine", replace=False)
+    until(lambda: len(screen.errors) > 1, 30, "both sentences")
+    assert any("hit only background" in error for error in screen.errors)
+    assert screen.errors[-1] == "mine was not saved, for it is not refined; refine it, then save"
+    assert workshop.home.run.segmentation_names() == []
+
+
 def test_only_the_field_that_is_shown_is_saved(new_session: New, workshop: Workshop):
     session, _ = new_session()
     session.clicked(place(1), positive=True)

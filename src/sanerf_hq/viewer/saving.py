@@ -95,24 +95,31 @@ class Wanted:
         Raises:
             InputError: The session asks for something else by now; or the training failed, or was stopped.
         """
-        is_begun = session.segmenting.is_busy
-        while True:
+        outcome, is_begun = self._held(session), session.segmenting.is_busy
+        while outcome is None:
             check()
             is_busy = session.segmenting.is_busy  # before the outcome: who ends in between has shown it
-            outcome = session.outcome
-            if session.workshop is not self.workshop or session.request != self.request:
-                raise InputError(f"{self.name} was not saved, for the objects were changed; save again")
-            if (
-                outcome is not None
-                and outcome.request == self.request
-                and session.segmenting.scratch.holds(outcome.field)
-            ):
-                return outcome
-            if not is_busy and is_begun:
-                raise InputError(
-                    f"{self.name} was not saved, for its objects are not refined; refine them first"
-                )
-            if not is_busy:
+            found = self._held(session)
+            if is_busy:
+                time.sleep(LOOK_SECONDS)
+            elif found is not None:
+                outcome = found
+            elif is_begun:
+                raise InputError(f"{self.name} was not saved, for it is not refined; refine it, then save")
+            else:
                 session.retrain()
                 is_begun = True
-            time.sleep(LOOK_SECONDS)
+        return outcome
+
+    def _held(self, session: Session) -> Outcome | None:
+        """What lies in the session's scratch folder, if it is what is wanted.
+
+        Raises:
+            InputError: The session asks for something else by now.
+        """
+        if session.workshop is not self.workshop or session.request != self.request:
+            raise InputError(f"{self.name} was not saved, for the objects were changed; save again")
+        outcome = session.outcome
+        if outcome is None or outcome.request != self.request:
+            return None
+        return outcome if session.segmenting.scratch.holds(outcome.field) else None
