@@ -8,8 +8,10 @@ import viser
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from sanerf_hq.viewer.app import App
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from support.balls import CENTERS, ball_camera
+from support.chromium import until
 from support.recorder import CANVAS
 
 CLIENTS: list[Client] = []
@@ -59,3 +61,15 @@ class Client:
             screen_pos=((x / CANVAS[0], y / CANVAS[1]),),
             modifier=modifier,
         )
+
+
+def joined(app: App, count: int = 1) -> list[Client]:
+    """Connections to an app, each with a page that shows a picture."""
+    clients = [Client(app.server.get_port()) for _ in range(count)]
+    for client in clients:
+        client.look()
+    until(lambda: len(app.sessions) == count and all(s.viewpoint for s in app.sessions), 30)
+    for client in clients:
+        client.look()
+    until(lambda: all(session.frame is not None for session in app.sessions), 30)
+    return clients

@@ -15,10 +15,13 @@ from support.balls import ball_field
 
 pytest.importorskip("viser", reason="needs the extra ui")
 
+from sanerf_hq.viewer.app import App
+from sanerf_hq.viewer.gate import Gate
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.workshop import Workshop
 from support.recorder import CANVAS, Recorder
+from support.viewer_client import CLIENTS
 
 
 @pytest.fixture
@@ -52,3 +55,15 @@ def new_session(workshop: Workshop) -> Iterator[Callable[[], tuple[Session, Reco
     yield make
     for session in made:
         session.close()
+
+
+@pytest.fixture
+def app(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    """The balls, served."""
+    monkeypatch.setattr("sanerf_hq.viewer.app.ANSWER_SECONDS", 0.2)  # nobody answers for a local storage
+    started = App(workshop, Gate.at("127.0.0.1"), 0, "truth")
+    yield started
+    for client in CLIENTS:
+        client.socket.close()
+    CLIENTS.clear()
+    started.stop()

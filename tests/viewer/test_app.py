@@ -7,44 +7,22 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from http import HTTPStatus
 
 import msgspec.msgpack
 import pytest
 import torch
+import viser
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.viewer.app import App
 from sanerf_hq.viewer.gate import Gate
+from sanerf_hq.viewer.page import Page
 from sanerf_hq.viewer.serving import start_server
-from sanerf_hq.viewer.workshop import Workshop
 from support.balls import CENTERS, RADIUS
 from support.chromium import until
-from support.viewer_client import CLIENTS, Client
-
-
-@pytest.fixture
-def app(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
-    monkeypatch.setattr("sanerf_hq.viewer.app.ANSWER_SECONDS", 0.2)  # nobody answers for a local storage
-    started = App(workshop, Gate.at("127.0.0.1"), 0, "truth")
-    yield started
-    for client in CLIENTS:
-        client.socket.close()
-    CLIENTS.clear()
-    started.stop()
-
-
-def joined(app: App, count: int = 1) -> list[Client]:
-    clients = [Client(app.server.get_port()) for _ in range(count)]
-    for client in clients:
-        client.look()
-    until(lambda: len(app.sessions) == count and all(s.viewpoint for s in app.sessions), 30)
-    for client in clients:
-        client.look()
-    until(lambda: all(session.frame is not None for session in app.sessions), 30)
-    return clients
+from support.viewer_client import Client, joined
 
 
 def test_two_clients_click_and_neither_sees_the_other_s_prompts(app: App):
@@ -138,6 +116,32 @@ def test_a_tab_that_is_closed_in_the_middle_of_training_leaves_the_others_alone(
     until(lambda: len(app.sessions) == 1, 30)
     staying.click(2)
     until(lambda: app.sessions[0].is_refined, 60)
+
+
+def test_an_error_stands_beside_the_line_that_goes_on(app: App, monkeypatch: pytest.MonkeyPatch):
+    shown: list[str] = []
+    monkeypatch.setattr(
+        viser.ClientHandle, "add_notification", lambda self, title, body, **_: shown.append(body)
+    )
+    (client,) = joined(app)
+    client.click(1, "shift")
+    until(lambda: shown, 30, "the error")
+    assert shown[0].startswith("click on the object first")
+    client.click(1)
+    until(lambda: app.sessions[0].is_refined, 60)
+    assert len(shown) == 1, "what goes well is said in the line alone"
+
+
+def test_an_app_that_ends_stops_what_its_pages_do(app: App, monkeypatch: pytest.MonkeyPatch):
+    joined(app)
+    page = app.sessions[0].screen
+    assert isinstance(page, Page)
+    stopped: list[object] = []
+    monkeypatch.setattr(page.files, "stop", lambda: stopped.append(page))
+    scratch = page.session.segmenting.scratch.folder
+    app.stop()
+    assert stopped == [page]
+    until(lambda: not scratch.exists(), 30, "the end of the scratch folder")
 
 
 def test_a_foreign_origin_is_refused_and_the_own_one_is_not(app: App):

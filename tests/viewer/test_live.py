@@ -10,9 +10,11 @@ import torch
 
 from sanerf_hq.radiance import PRESETS, RadianceField, train_radiance_field
 from sanerf_hq.scene import load_scene
+from sanerf_hq.viewer.frames import Painter
 from sanerf_hq.viewer.live import LiveApp
 from support.balls import write_ball_scene
 from support.chromium import until
+from support.moving_balls import MOMENTS, moving_field
 from support.viewer_client import Client
 
 
@@ -48,5 +50,27 @@ def test_a_page_shows_the_newest_field(tmp_path: Path, monkeypatch: pytest.Monke
         until(lambda: len(shown) > many, 30, "the newer picture")
         client.socket.close()
         app.show(field)
+    finally:
+        app.stop()
+
+
+def test_a_scene_that_moves_is_shown_at_the_time_of_the_slider(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    field = moving_field(tmp_path)
+    times: list[float | None] = []
+    monkeypatch.setattr(Painter, "paint", lambda self, field, *_: times.append(field.moment))
+    app = LiveApp(field.at_home().scene, 0)
+    client = Client(int(app.url.rsplit(":", 1)[1].strip("/")))
+    try:
+        client.look()
+        app.show(field)
+        until(lambda: times, 30, "a picture")
+        assert times[-1] == MOMENTS[0]
+        (page,) = app._pages.values()
+        slider = page._time._slider._impl.uuid
+        client.send("GuiUpdateMessage", uuid=slider, updates={"value": MOMENTS[-1]})
+        until(lambda: times[-1] == MOMENTS[-1], 30, "the last moment")
+        client.socket.close()
     finally:
         app.stop()

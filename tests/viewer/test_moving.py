@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ import pytest
 import torch
 import viser
 
-from sanerf_hq.objects import load_moving_masks, load_moving_object
+from sanerf_hq.errors import InputError
+from sanerf_hq.objects import ObjectField, load_moving_masks, load_moving_object
+from sanerf_hq.objects.train import fuse
+from sanerf_hq.radiance import nearest_moment
 from sanerf_hq.viewer.app import App
 from sanerf_hq.viewer.files import Files
 from sanerf_hq.viewer.gate import Gate
 from sanerf_hq.viewer.page import Page
-from sanerf_hq.viewer.panel_time import TimePanel
+from sanerf_hq.viewer.panel_time import TimePanel, step_between
 from sanerf_hq.viewer.pointing import view_at
 from sanerf_hq.viewer.screen import Status
 from sanerf_hq.viewer.session import Session
@@ -36,7 +40,7 @@ from support.moving_balls import (
     name_of,
 )
 from support.recorder import CANVAS, Recorder
-from support.viewer_client import CLIENTS, Client
+from support.viewer_client import CLIENTS, Client, joined
 
 NOW, LATER = 0.5, 1.0
 AWAY = 4.0  # of the cameras from what they look at
@@ -128,20 +132,22 @@ def test_following_that_is_stopped_leaves_what_was_there(
     saved(screen)
     folder = field.at_home().run.segmentation("ball").folder
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    status = screen.status
+    fused: list[ObjectField] = []
 
-    def stop_at_the_second(told: Status) -> None:
-        status(told)
-        if told.text.endswith("moments/0001"):
+    def stopped_at_the_second(*given: Any) -> ObjectField:
+        if fused:
             files.stop()
+        fused.append(fuse(*given))
+        return fused[-1]
 
-    monkeypatch.setattr(screen, "status", stop_at_the_second)
+    monkeypatch.setattr("sanerf_hq.objects.through_time.fuse", stopped_at_the_second)
     session.edit(lambda state: state.with_object())
     click(session, 2)
     files.follow("ball", replace=True)
     until(lambda: screen.statuses[-1].text == "stopped; nothing was written", 60, "the stop")
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert set(load_moving_object(field, "ball").fields) == set(MOMENTS)
+    assert len(fused) == 1
 
 
 def test_each_moment_keeps_what_was_clicked_in_it(
@@ -202,7 +208,7 @@ def test_the_slider_knows_moments_and_the_latest_counts():
     gui: Any = Gui()
     gone: list[float] = []
     panel = TimePanel(gui, (0.0, 0.2, 1.0), 0.2, gone.append)
-    assert gui.given == (0.0, 1.0, 0.5, 0.2)
+    assert gui.given == (0.0, 1.0, 0.2, 0.2)
     for value in (0.15, 0.7, 0.9, 0.05):
         gui.slider.value = value
         gui.slider.act(None)
@@ -212,28 +218,99 @@ def test_the_slider_knows_moments_and_the_latest_counts():
     assert gui.slider.value == 1.0 and panel.wanted == 1.0
 
 
-def test_the_page_goes_to_another_time(field: MovingBallField, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    "moments",
+    [
+        (0.0, 0.5, 1.0),
+        (0.0, 0.01, 0.02, 1.0),
+        (0.0, 0.3, 1.0),
+        (0.1, 0.15, 0.2, 0.9, 0.97),
+        (0.0, 1 / 3, 0.7, 1.0),
+    ],
+)
+def test_the_slider_comes_to_every_moment(moments: tuple[float, ...]):
+    step = step_between(moments)
+    places = [moments[0] + n * step for n in range(round((moments[-1] - moments[0]) / step) + 1)]
+    assert places[-1] == pytest.approx(moments[-1])
+    assert {nearest_moment(moments, one) for one in places} == set(moments)
+
+
+def test_the_page_goes_to_another_time(moving_app: App):
+    (client,) = joined(moving_app)
+    page = page_of(moving_app)
+    assert set(page.window._frusta) == {name_of(index, NOW) for index in range(N_CAMERAS - 1)}
+    slide(client, page, 0.9)
+    until(lambda: name_of(0, LATER) in page.window._frusta, 60, "cameras of that time")
+    until(lambda: len(page.window._frusta) == N_CAMERAS - 1, 60, "all of them")
+    assert page.session.workshop.field.moment == LATER
+    assert set(page.window._frusta) == {name_of(index, LATER) for index in range(N_CAMERAS - 1)}
+    assert page.show._view.options == tuple(name_of(index, LATER) for index in range(N_CAMERAS))
+
+
+def test_what_keeps_the_page_from_another_time_is_said(moving_app: App, monkeypatch: pytest.MonkeyPatch):
+    (client,) = joined(moving_app)
+    page = page_of(moving_app)
+
+    def unreadable(self: Workshop, time: float) -> Workshop:
+        raise InputError("its samples cannot be read; train it again")
+
+    monkeypatch.setattr(Workshop, "at", unreadable)
+    slide(client, page, 0.9)
+    until(lambda: "its samples cannot be read" in page._status.content, 30, "the sentence")
+    assert page._time.wanted == NOW == page.session.workshop.field.moment
+
+
+def test_a_page_that_is_closed_on_the_way_stays_where_it_was(
+    moving_app: App, monkeypatch: pytest.MonkeyPatch
+):
+    (client,) = joined(moving_app)
+    page = page_of(moving_app)
+    session = page.session
+    begun, go_on = threading.Event(), threading.Event()
+    real = Workshop.at
+
+    def held(self: Workshop, time: float) -> Workshop:
+        begun.set()
+        assert go_on.wait(60)
+        return real(self, time)
+
+    monkeypatch.setattr(Workshop, "at", held)
+    slide(client, page, 0.9)
+    assert begun.wait(60)
+    client.socket.close()
+    until(lambda: not moving_app.sessions, 30, "the end of the page")
+    go_on.set()
+    page._events.shutdown(wait=True)
+    assert session.workshop.field.moment == NOW
+
+
+def test_a_page_goes_after_its_session(moving_app: App):
+    joined(moving_app)
+    page = page_of(moving_app)
+    page.session.go_to(page.session.workshop.at(LATER))
+    assert page._time.wanted == LATER
+    assert page.show._view.options == tuple(name_of(index, LATER) for index in range(N_CAMERAS))
+
+
+@pytest.fixture
+def moving_app(field: MovingBallField, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     monkeypatch.setattr("sanerf_hq.viewer.app.ANSWER_SECONDS", 0.2)  # nobody answers for a local storage
     app = App(Workshop(field.at(NOW), "draft", "cpu"), Gate.at("127.0.0.1"), 0, "truth")
-    try:
-        client = Client(app.server.get_port())
-        client.look()
-        until(lambda: app.sessions and app.sessions[0].frame is not None, 60, "the page")
-        (session,) = app.sessions
-        page = session.screen
-        assert isinstance(page, Page)
-        assert set(page.window._frusta) == {name_of(index, NOW) for index in range(N_CAMERAS - 1)}
-        slider = page._time._slider._impl.uuid
-        client.send("GuiUpdateMessage", uuid=slider, updates={"value": 0.9})
-        until(lambda: name_of(0, LATER) in page.window._frusta, 60, "cameras of that time")
-        assert session.workshop.field.moment == LATER
-        assert set(page.window._frusta) == {name_of(index, LATER) for index in range(N_CAMERAS - 1)}
-        assert page.show._view.options == tuple(name_of(index, LATER) for index in range(N_CAMERAS))
-    finally:
-        for one in CLIENTS:
-            one.socket.close()
-        CLIENTS.clear()
-        app.stop()
+    yield app
+    for one in CLIENTS:
+        one.socket.close()
+    CLIENTS.clear()
+    app.stop()
+
+
+def page_of(app: App) -> Page:
+    page = app.sessions[0].screen
+    assert isinstance(page, Page)
+    return page
+
+
+def slide(client: Client, page: Page, time: float) -> None:
+    client.send("GuiUpdateMessage", uuid=page._time._slider._impl.uuid, updates={"value": time})
 
 
 def test_others_of_a_segmentation_are_not_lost_by_saving_one_at_another_time(
@@ -258,3 +335,75 @@ def test_nothing_is_followed_from_nothing(opened: tuple[Session, Recorder, Files
     until(lambda: screen.errors, 30)
     assert "there is nothing to save" in screen.errors[-1]
     assert field.at_home().run.segmentation_names() == []
+
+
+def test_what_is_followed_is_not_cut_to_a_moment_by_an_earlier_save(
+    opened: tuple[Session, Recorder, Files], field: MovingBallField, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sanerf_hq.objects.through_time.LEAST_LIKENESS", 0.0)
+    session, screen, files = opened
+    click(session, 1)
+    files.save("ball", replace=False)
+    files.follow("ball", replace=False)
+    until(lambda: any("of 3 times" in status.text for status in screen.statuses), 90, "what is followed")
+    until(lambda: not files._tickets, 60, "the end of both")
+    assert set(load_moving_object(field, "ball").fields) == set(MOMENTS)
+
+
+def test_what_cannot_be_followed_is_said_before_any_work(
+    opened: tuple[Session, Recorder, Files], field: MovingBallField, monkeypatch: pytest.MonkeyPatch
+):
+    def never(*_: object) -> None:
+        raise AssertionError("nothing is to be followed")
+
+    session, screen, files = opened
+    monkeypatch.setattr(Workshop, "follow", never)
+    click(session, 1)
+    session.part("add")
+    click(session, 2)
+    files.follow("both", replace=False)
+    until(lambda: screen.errors, 30, "the sentence")
+    assert "object 1 is joined from several parts, which cannot be followed" in screen.errors[-1]
+    assert field.at_home().run.segmentation_names() == []
+
+
+def test_what_was_followed_stays_in_sight_where_nothing_is_clicked(
+    opened: tuple[Session, Recorder, Files], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sanerf_hq.objects.through_time.LEAST_LIKENESS", 0.0)
+    session, screen, files = opened
+    click(session, 1)
+    files.follow("ball", replace=False)
+    saved(screen)
+    session.go_to(session.workshop.at(LATER))
+    files.open("ball")
+    until(lambda: session.outcome is not None, 30, "what was followed")
+    followed = session.outcome
+    session.refine()
+    assert session.outcome is followed
+    session.chose("compact")
+    assert session.outcome is followed
+
+
+def test_what_is_left_is_no_longer_told_of(opened: tuple[Session, Recorder, Files]):
+    session, screen, _ = opened
+    click(session, 1)
+    until(lambda: screen.statuses[-1].share is not None or session.is_refined, 30, "work under way")
+    session.go_to(session.workshop.at(LATER))
+    assert screen.statuses[-1] == Status("click on an object")
+
+
+def test_a_moment_that_is_opened_too_late_does_not_replace_what_was_clicked(
+    opened: tuple[Session, Recorder, Files],
+):
+    session, screen, files = opened
+    click(session, 1)
+    files.save("ball", replace=False)
+    saved(screen)
+    with files._busy:
+        files.open("ball")
+        click(session, 2)
+        state = session.state
+    until(lambda: screen.errors, 30, "the sentence")
+    assert "ball was not opened, for the objects were changed meanwhile" in screen.errors[-1]
+    assert session.state == state

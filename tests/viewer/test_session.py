@@ -11,28 +11,21 @@ import pytest
 import torch
 
 from sanerf_hq.export import find_target
+from sanerf_hq.runs import quiet
 from sanerf_hq.viewer.crop import CropBox
 from sanerf_hq.viewer.files import Files
 from sanerf_hq.viewer.overlay import labels_of
+from sanerf_hq.viewer.pointing import Pointing
 from sanerf_hq.viewer.session import Session
-from sanerf_hq.viewer.viewpoint import Viewpoint
-from sanerf_hq.viewer.workshop import Workshop
-from support.balls import CENTERS, ball_camera, ball_photo
+from sanerf_hq.viewer.state import Click, SessionState
+from sanerf_hq.viewer.storage import load_session
+from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
+from support.balls import ball_camera, ball_photo
 from support.chromium import until
+from support.pointing import place, refined
 from support.recorder import CANVAS, Recorder
 
 New = Callable[[], tuple[Session, Recorder]]
-
-
-def place(number: int, index: int = 3) -> tuple[float, float]:
-    """Where a ball's middle is in a window at a view."""
-    window = Viewpoint.of_camera(ball_camera(index), 3.0).camera(*CANVAS)
-    x, y = window.project(CENTERS[number - 1 : number]).xy[0].tolist()
-    return x / CANVAS[0], y / CANVAS[1]
-
-
-def refined(session: Session) -> None:
-    until(lambda: session.is_refined or session.screen.errors, 60, "the refined field")
 
 
 def iou(session: Session, number: int) -> float:
@@ -182,7 +175,7 @@ def test_modes_and_the_crop_box_show_other_pictures(new_session: New):
 def test_a_session_that_is_closed_in_the_middle_of_training_ends(new_session: New, workshop: Workshop):
     session, _ = new_session()
     session.clicked(place(1), positive=True)
-    scratch = session.scratch
+    scratch = session.segmenting.scratch.folder
     session.close()
     until(lambda: not scratch.exists())
     time.sleep(0.2)
@@ -197,3 +190,50 @@ def test_a_part_needs_something_to_be_joined_with(operation: str, new_session: N
     session, screen = new_session()
     session.part(operation)  # pyright: ignore[reportArgumentType]
     assert f"nothing to {operation} yet" in screen.errors[-1]
+
+
+def test_a_new_name_is_taken_over_without_training(new_session: New, workshop: Workshop):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    until(lambda: not session.is_busy)
+    outcome, said = session.outcome, len(screen.statuses)
+    assert outcome is not None and outcome.field is not None
+    session.edit(lambda state: state.renamed("mug"))
+    assert session.is_refined and session.outcome is not None and session.outcome.field is not None
+    assert session.outcome.names == session.outcome.masks.names == session.outcome.field.names == ("mug",)
+    assert session.outcome.field.network is outcome.field.network
+    assert all(status.share is None for status in screen.statuses[said:])
+    session.undo()
+    assert session.is_refined and session.outcome is outcome
+    session.redo()
+    Files(session, lambda name, content: None).save("cup", replace=False)
+    until(lambda: session.name == "cup")
+    kept = load_session(workshop.field, "cup", "truth").outcome
+    assert kept.field is not None and kept.field.names == kept.masks.names == ("mug",)
+
+
+def test_a_preview_keeps_its_overlay_under_a_new_name(new_session: New, workshop: Workshop):
+    session, _ = new_session()
+    request = Request.of(SessionState().with_click(pointed(session, 1)).objects, "truth")
+    shown: list[Outcome] = []
+    workshop.segment(request, session.segmenting.scratch, shown.append, quiet, refine=False)
+    renamed = replace(request, objects=(("mug", request.objects[0][1]),))
+    assert renamed.is_renaming_of(request)
+    preview = shown[0].renamed(renamed)
+    assert preview.preview is not None and preview.preview.names == preview.names == ("mug",)
+
+
+def pointed(session: Session, number: int) -> Click:
+    """A click on a ball."""
+    viewpoint = session.viewpoint
+    assert viewpoint is not None
+    return Pointing.of(session.workshop.field, viewpoint, CANVAS).click(place(number), positive=True)
+
+
+def test_training_is_called_training(new_session: New):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    texts = {status.text for status in screen.statuses}
+    assert "training" in texts and not any("segmentations/" in text for text in texts)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, SpacePrompt
+from sanerf_hq.viewer.portable import followable, portable
 from sanerf_hq.viewer.state import SPACE, Box, Click, History, Part, Picture, SessionState
-from sanerf_hq.viewer.storage import portable
 from sanerf_hq.viewer.viewpoint import Viewpoint
 
 VIEW = Picture("images/3.png", None, 64, 48)
@@ -114,5 +114,24 @@ def test_what_is_found_takes_the_place_of_what_is_empty_and_no_name_twice():
     assert [one.name for one in more.objects] == ["mug", "ball", "mug 2"] and more.current.name == "mug 2"
     assert len({one.colour for one in more.objects}) == 3
     assert more.with_found({}).objects == more.objects
-    with pytest.raises(InputError, match="a/b"):
-        SessionState().with_found({"a/b": box})
+    assert [one.name for one in SessionState().with_found({"a/b": box}).objects] == ["a b"]
+
+
+def test_names_that_differ_in_case_or_accents_alone_are_the_same():
+    box = Part("new", (), (Box(VIEW, (1, 2, 30, 40)),))
+    twice = SessionState().with_found({"Mug": box}).with_found({"mug": box})
+    assert [one.name for one in twice.objects] == ["Mug", "mug 2"]
+    accents = SessionState().with_found({"cafe\u0301": box}).with_found({"caf\u00e9": box})
+    assert [one.name for one in accents.objects] == ["caf\u00e9", "caf\u00e9 2"]
+    assert SessionState().renamed("OBJECT 1").with_object().current.name == "object 2"
+
+
+def test_what_a_file_cannot_say_is_not_followed():
+    free = Box(FREE, (1, 2, 30, 40))
+    assert portable(SessionState().with_box(free).current) == []
+    with pytest.raises(InputError, match="object 1 has a box drawn between the views"):
+        followable(SessionState().with_box(free))
+    with pytest.raises(InputError, match="object 1 is joined from several parts"):
+        followable(SessionState().with_click(ON).with_part("subtract").with_click(ON))
+    begun = SessionState().with_click(ON).with_part("add")
+    assert followable(begun) == {"object 1": [PointPrompt("images/3.png", [(10, 11)])]}

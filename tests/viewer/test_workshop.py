@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +17,7 @@ from sanerf_hq.masks import MaskSet
 from sanerf_hq.runs import quiet
 from sanerf_hq.viewer import workshop as module
 from sanerf_hq.viewer.panel_find import FindPanel
+from sanerf_hq.viewer.scratch import Scratch
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.state import Click, Part, Picture
 from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
@@ -40,14 +40,14 @@ def truth(number: int) -> torch.Tensor:
 
 
 def test_what_was_clicked_for_an_object_is_none_of_the_next(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "load_segmenter", lambda *_: Greedy())
     shown: list[Outcome] = []
 
     def ask(*objects: tuple[str, Part]) -> MaskSet:
         request = Request(tuple((name, (part,)) for name, part in objects), "greedy")
-        workshop.segment(request, tmp_path / "scratch", shown.append, quiet, refine=False)
+        workshop.segment(request, Scratch(), shown.append, quiet, refine=False)
         return shown[-1].masks
 
     red, green = ("red", clicked(1)), ("green", clicked(2))

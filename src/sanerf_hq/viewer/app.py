@@ -84,6 +84,7 @@ class App:
             self._live.clear()
             self._waiting.clear()
         for session in ended:
+            _leave(session)
             session.close()
 
     def _connected(self, client: viser.ClientHandle) -> None:
@@ -99,14 +100,13 @@ class App:
         client.local_storage.set_item(STORAGE, ",".join(kept))
         home = session.workshop.home
         elsewhen = home.moment != self.workshop.home.moment
-        page = Page(
-            client, session, thumbnails(home.views, reach(self.workshop.field)) if elsewhen else self._shown
-        )
+        shown = thumbnails(home.views, reach(self.workshop.field)) if elsewhen else self._shown
+        page = Page(client, session, home, shown)
         where = session.viewpoint or Viewpoint.of_camera(
             self.workshop.home.views[0].camera, reach(self.workshop.field)
         )
         page.window.fly(where)
-        page.status(Status(session.summary()))
+        page.status(Status(session.segmenting.summary()))
         page.moved()
         session.repaint()
         if client.client_id not in self.server.get_clients():  # it was closed while its page was built
@@ -117,14 +117,19 @@ class App:
             key, session = self._live.pop(client.client_id, ("", None))
             if session is None:
                 return
-            if isinstance(session.screen, Page):
-                session.screen.close()
+            _leave(session)
             session.pause()
-            session.screen = Nobody()
             self._waiting[key] = session
             ended = [self._waiting.popitem(last=False)[1] for _ in range(len(self._waiting) - KEPT_SESSIONS)]
         for one in ended:
             one.close()
+
+
+def _leave(session: Session) -> None:
+    """Close a session's page; what ends by that is told nobody."""
+    page, session.screen = session.screen, Nobody()
+    if isinstance(page, Page):
+        page.close()
 
 
 def stored_keys(client: viser.ClientHandle) -> list[str]:

@@ -12,11 +12,15 @@ from typing import Literal
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export import export_masks, export_mesh, export_points, find_target
-from sanerf_hq.runs import Progress, ProgressCallback, Run, SegmentationFolder, check_name
-from sanerf_hq.viewer.screen import Status
+from sanerf_hq.runs import Progress, SegmentationFolder, check_name
+from sanerf_hq.viewer.portable import followable
+from sanerf_hq.viewer.saving import Wanted
+from sanerf_hq.viewer.screen import Status, words_for
 from sanerf_hq.viewer.session import Session
-from sanerf_hq.viewer.storage import kept_names, load_session, portable, record_session, save_session
-from sanerf_hq.viewer.workshop import Workshop
+from sanerf_hq.viewer.state import History
+from sanerf_hq.viewer.storage import Saved, load_session, record_session, save_session
+from sanerf_hq.viewer.worker import Ticket
+from sanerf_hq.viewer.workshop import Request, Workshop
 
 LOG = logging.getLogger(__name__)
 Kind = Literal["mesh", "points", "masks"]
@@ -35,8 +39,8 @@ class Files:
             deliver: Hands a file's name and content to the browser.
         """
         self._session, self.deliver = session, deliver
-        self._stopped = threading.Event()
         self._busy = threading.Lock()
+        self._tickets: set[Ticket] = set()
 
     @property
     def names(self) -> list[str]:
@@ -56,16 +60,8 @@ class Files:
             name: The segmentation's name.
             replace: Whether one of that name may be replaced that this session neither made nor opened.
         """
-
-        def begin() -> None:
-            kept = self._checked(name, replace)
-            if not replace and self._holds_other_times(kept):
-                raise InputError(
-                    f"{kept} also holds other times; follow through time, choose another name, or replace it"
-                )
-            self._session.when_refined(lambda: self._start(lambda: self._save(kept)))
-
-        self._try(begin)
+        wanted = Wanted.of(self._session, name, replace)
+        self._start(lambda ticket: self._save(wanted, ticket))
 
     def follow(self, name: str, replace: bool) -> None:
         """Cut the present objects out at all times of a scene that moves, and keep them as a segmentation.
@@ -74,16 +70,13 @@ class Files:
             name: As for :meth:`save`.
             replace: As for :meth:`save`.
         """
-        self._start(lambda: self._follow(self._checked(name, replace)))
+        wanted = Wanted.of(self._session, name, replace)
+        self._in_turn(lambda ticket: self._follow(wanted, ticket), "following")
 
     def open(self, name: str) -> None:
-        """Take a segmentation of the run as this session's state."""
-
-        def read() -> None:
-            if self._show(name, self._session.workshop):
-                self._session.screen.status(Status(f"opened {name}"))
-
-        self._start(read)
+        """Take a segmentation of the run as this session's state, unless that is another by then."""
+        workshop, before = self._session.workshop, self._session.history
+        self._in_turn(lambda ticket: self._open(name, workshop, before), "opening")
 
     def export(self, kind: Kind, what: str) -> None:
         """Write an object of the saved segmentation below its ``exports`` and hand it to the browser.
@@ -92,74 +85,63 @@ class Files:
             kind: What to write.
             what: Name of an object; "" takes all of them together.
         """
-        self._start(lambda: self._export(kind, what))
+        self._in_turn(lambda ticket: self._export(kind, what, ticket), "exporting")
 
     def stop(self) -> None:
-        """Stop what is being exported."""
-        self._stopped.set()
+        """Stop what is being done, and what waits."""
+        for ticket in list(self._tickets):
+            ticket.stop()
 
-    def _save(self, name: str) -> None:
+    def _save(self, wanted: Wanted, ticket: Ticket) -> None:
         session = self._session
-        outcome = session.outcome
-        if outcome is None or not session.is_refined:
-            raise InputError("the objects were changed while they were saved; save again")
-        home, scratch = session.workshop.home, Run.open(session.scratch)
-        save_session(
-            home, scratch, name, session.state, outcome, session.workshop.preset, session.look.threshold
-        )
-        session.name = name
-        session.screen.status(Status(f"saved as segmentation {name} of the run"))
+        wanted.checked_moment(session)
+        outcome = wanted.refined(session, ticket.check)
+        with self._busy:
+            ticket.check()
+            name = wanted.checked_moment(session)  # again: much may have been written in the meantime
+            state = session.state
+            if Request.of(state.prompted, session.segmenter) != wanted.request:
+                raise InputError(f"{name} was not saved, for the objects were changed; save again")
+            session.saved = save_session(
+                wanted.workshop.home,
+                session.segmenting.scratch,
+                name,
+                state,
+                outcome,
+                wanted.workshop.preset,
+                session.look.threshold,
+            )
+        self._say(Status(f"saved as segmentation {name} of the run"))
         session.screen.changed()
 
-    def _checked(self, name: str, replace: bool) -> str:
-        """A name under which the present state may be kept."""
-        session, names = self._session, self.names
-        kept = check_name(name, [] if replace or name == session.name else names)
-        if not session.state.prompted:
-            raise InputError("there is nothing to save; click on an object first")
-        if kept in names and not replace and session.workshop.field.moment is not None:
-            asked = {one.name for one in session.state.prompted}
-            lacking = [one for one in kept_names(session.workshop.home.run, kept) if one not in asked]
-            if lacking:
-                raise InputError(
-                    f"{kept} also holds {', '.join(lacking)}, not clicked at this time; click there as well, "
-                    "choose another name, or let it be replaced"
-                )
-        return kept
-
-    def _holds_other_times(self, name: str) -> bool:
-        """Whether a segmentation has objects at moments that are not shown."""
-        workshop = self._session.workshop
-        others = (moment for moment in workshop.field.moments if moment != workshop.field.moment)
-        return any(workshop.home.at(moment).segmentation(name).field.exists() for moment in others)
-
-    def _follow(self, name: str) -> None:
-        session, workshop = self._session, self._session.workshop
-        state, spec = session.state, session.segmenter
-        prompts = {one.name: portable(one) for one in state.prompted}
-        moment, threshold = workshop.home.moment, session.look.threshold
+    def _follow(self, wanted: Wanted, ticket: Ticket) -> None:
+        session, workshop, state = self._session, wanted.workshop, wanted.state
+        before, spec, run = session.history, wanted.request.segmenter, workshop.home.run
+        name, moment, threshold = wanted.checked_name(session), workshop.home.moment, session.look.threshold
 
         def record(folder: SegmentationFolder, names: tuple[str, ...]) -> None:
+            wanted.checked_name(session)  # again: much may have been written in the meantime
             record_session(folder, moment, state, names, spec, workshop.preset, threshold)
 
-        found = workshop.follow(prompts, spec, name, self._telling("following"), record)
+        found = workshop.follow(followable(state), spec, name, ticket.check, record)
         names = found.names
-        session.name = name
-        self._show(name, workshop)
+        session.saved = Saved.now(run, name)
+        if session.state == state:
+            session.opened(load_session(workshop.field, name, spec), before)
         times = [sum(one in field.names for field in found.fields.values()) for one in names]
         of = f"of {len(workshop.field.moments)} times"
         counts = ", ".join(f"{one} at {n} {of}" for one, n in zip(names, times, strict=True))
-        session.screen.status(Status(f"saved as segmentation {name} of the run: {counts}"))
+        self._say(Status(f"saved as segmentation {name} of the run: {counts}"))
+        session.screen.changed()
 
-    def _show(self, name: str, workshop: Workshop) -> bool:
-        """Take a segmentation as the session's state, unless another moment is shown by now."""
+    def _open(self, name: str, workshop: Workshop, before: History) -> None:
         session = self._session
-        kept = load_session(workshop.field, name, session.segmenter)
-        if session.workshop is workshop:
-            session.opened(name, kept.state, kept.outcome, kept.threshold)
-        return session.workshop is workshop
+        if session.opened(load_session(workshop.field, name, session.segmenter), before):
+            self._say(Status(f"opened {name}"))
+        elif session.workshop is workshop:
+            raise InputError(f"{name} was not opened, for the objects were changed meanwhile; open it again")
 
-    def _export(self, kind: Kind, what: str) -> None:
+    def _export(self, kind: Kind, what: str, ticket: Ticket) -> None:
         session = self._session
         if session.name is None or session.name not in self.names:
             raise InputError("save the objects first; exports are made of what is saved")
@@ -168,44 +150,58 @@ class Files:
         exports = session.workshop.home.run.segmentation(session.name).exports
         path = exports / f"{check_name(what or session.name)}{SUFFIXES[kind] or '-masks'}"
         if kind == "mesh":
-            export_mesh(target, path, progress=self._telling("exporting"))
+            export_mesh(target, path, progress=ticket.check)
         elif kind == "points":
-            export_points(target, path, progress=self._telling("exporting"))
+            export_points(target, path, progress=ticket.check)
         else:
             path = _free(path)
-            export_masks(target, path, progress=self._telling("exporting"))
+            export_masks(target, path, progress=ticket.check)
         shown = path.relative_to(session.workshop.home.run.folder)
-        session.screen.status(Status(f"{kind} of {what or session.name}: {shown} in the run"))
+        self._say(Status(f"{kind} of {what or session.name}: {shown} in the run"))
         self.deliver(path.name if path.is_file() else f"{path.name}.zip", _content(path))
 
-    def _telling(self, doing: str) -> ProgressCallback:
-        def told(progress: Progress) -> None:
-            if self._stopped.is_set():
-                raise Cancelled("stopped from the page")
-            share = progress.done / max(1, progress.total)
-            self._session.screen.status(Status(f"{doing}: {progress.message or progress.stage}", share))
+    def _in_turn(self, act: Callable[[Ticket], None], doing: str) -> None:
+        """Do it once what was begun before is done."""
 
-        return told
-
-    def _start(self, act: Callable[[], None]) -> None:
-        def work() -> None:
+        def work(ticket: Ticket) -> None:
             with self._busy:
-                self._stopped.clear()
-                self._try(act)
+                ticket.check()
+                act(ticket)
+
+        self._start(work, doing)
+
+    def _start(self, act: Callable[[Ticket], None], doing: str = "saving") -> None:
+        def tell(progress: Progress) -> None:
+            share = progress.done / max(1, progress.total)
+            self._say(Status(f"{doing}: {words_for(progress)}", share))
+
+        ticket = Ticket(tell)
+        self._tickets.add(ticket)
+
+        def work() -> None:
+            try:
+                self._try(lambda: act(ticket))
+            finally:
+                self._tickets.discard(ticket)
 
         threading.Thread(target=work, name="files", daemon=True).start()
 
     def _try(self, act: Callable[[], None]) -> None:
-        say = self._session.screen.status
         try:
             act()
         except InputError as error:
-            say(Status(str(error), is_error=True))
+            self._say(Status(str(error), is_error=True))
         except Cancelled:
-            say(Status("stopped; nothing was written"))
+            self._say(Status("stopped; nothing was written"))
         except Exception:
             LOG.exception("a file of the viewer's failed")
-            say(Status("that failed for a reason of the program's own; its log says more", is_error=True))
+            self._say(
+                Status("that failed for a reason of the program's own; its log says more", is_error=True)
+            )
+
+    def _say(self, status: Status) -> None:
+        """Tell the page, or whichever took its place."""
+        self._session.screen.status(status)
 
 
 def _free(path: Path) -> Path:

@@ -8,10 +8,12 @@ import viser
 
 from sanerf_hq.geometry import WorldTransform
 from sanerf_hq.radiance import RadianceField
+from sanerf_hq.radiance.moments import moments_of
 from sanerf_hq.scene import Scene, View
 from sanerf_hq.viewer.frames import Frame, Painter
 from sanerf_hq.viewer.gate import Gate
 from sanerf_hq.viewer.overlay import Look, picture_of
+from sanerf_hq.viewer.panel_time import TimePanel
 from sanerf_hq.viewer.pointing import CAMERA_RADIUS, frame_size
 from sanerf_hq.viewer.serving import start_server
 from sanerf_hq.viewer.state import SessionState
@@ -28,6 +30,8 @@ class LivePage:
         self._painter, self._worker = Painter(), Worker("pictures")
         self._mode = client.gui.add_dropdown("Mode", ("colour", "depth"))
         self._mode.on_update(lambda _: self.repaint())
+        if app.moments:
+            self._time = TimePanel(client.gui, app.moments, app.moments[0], lambda _: self.repaint())
         client.gui.add_markdown("The field while it trains. Open the run with `sanerf view` once it is done.")
         self._window.put_frusta(app.shown, self._fly)
 
@@ -57,6 +61,8 @@ class LivePage:
         field, found = self._app.field, self._window.viewpoint()
         if field is None or found is None:
             return
+        if field.moments:
+            field = field.at(self._time.wanted)
         mode = "depth" if self._mode.value == "depth" else "colour"
 
         def show(frame: Frame) -> None:
@@ -78,6 +84,7 @@ class LiveApp:
         """
         self.scene = scene
         cameras = [view.camera for view in scene.train_views]
+        self.moments = moments_of(cameras)
         self.distance = CAMERA_RADIUS / WorldTransform.from_cameras(cameras).scale
         self.shown = thumbnails(scene.train_views, self.distance)
         self.field: RadianceField | None = None

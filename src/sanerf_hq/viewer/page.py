@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,8 @@ import viser
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from sanerf_hq.errors import InputError
+from sanerf_hq.radiance import Home
 from sanerf_hq.scene import View
 from sanerf_hq.viewer.files import Files
 from sanerf_hq.viewer.frames import Frame
@@ -32,14 +35,28 @@ from sanerf_hq.viewer.window import Thumbnail, Window, thumbnails
 
 LOG = logging.getLogger(__name__)
 CATCH_UP_SECONDS = 0.5  # that a click waits for the camera it was made with
+ERROR_SECONDS = 12.0  # that an error stands beside the line that told of it
 DEAF_SECONDS = 0.4  # after a click on a camera, the same click is none on what lies behind it
 
 
 class Page:
     """A browser's page; it is its session's screen."""
 
-    def __init__(self, client: viser.ClientHandle, session: Session, shown: tuple[Thumbnail, ...]) -> None:
+    def __init__(
+        self, client: viser.ClientHandle, session: Session, home: Home, shown: tuple[Thumbnail, ...]
+    ) -> None:
+        """Build it.
+
+        Args:
+            client: The browser.
+            session: Whose screen it is.
+            home: The moment to begin with; if the session has gone on by then, the page goes after it.
+            shown: The views of that moment.
+        """
         self.client, self.session = client, session
+        self._moment = home.moment
+        self._turning = threading.Lock()
+        self._closed = False
         self.window = Window(client, reach(session.workshop.field))
         self.files = Files(session, client.send_file_download)
         self._deaf_until = 0.0
@@ -48,10 +65,10 @@ class Page:
         self._bar = client.gui.add_progress_bar(0.0)
         self._cancel = client.gui.add_button("Stop", disabled=True, icon=viser.Icon.PLAYER_STOP)
         self._cancel.on_click(lambda _: self.stop())
-        field = session.workshop.field
-        if field.moment is not None:
+        if home.moment is not None:
+            moments = session.workshop.field.moments
             self._time = TimePanel(
-                client.gui, field.moments, field.moment, lambda time: self._later(lambda: self._go_to(time))
+                client.gui, moments, home.moment, lambda time: self.later(lambda: self._go_to(time))
             )
         tabs = client.gui.add_tab_group()
         with tabs.add_tab("Objects"):
@@ -59,7 +76,7 @@ class Page:
                 FindPanel(client.gui, session)
             self.objects = ObjectsPanel(client.gui, session)
         with tabs.add_tab("Show"):
-            self.show = ShowPanel(client.gui, session, self.window, self.fly_to)
+            self.show = ShowPanel(client.gui, session, home.shown, self.window, self.fly_to)
         with tabs.add_tab("Files"):
             self.kept = FilesPanel(client.gui, session, self.files)
         with tabs.add_tab("Paint"):
@@ -82,6 +99,8 @@ class Page:
     def status(self, status: Status) -> None:
         text = f"**{status.text}**" if status.is_error else status.text
         self._status.content = ("⚠ " if status.is_error else "") + text
+        if status.is_error:  # the line above may tell of other work at once
+            self.client.add_notification("⚠", status.text, auto_close_seconds=ERROR_SECONDS, color="red")
         busy = status.share is not None
         if (
             self._cancel.disabled == busy
@@ -90,6 +109,7 @@ class Page:
         self._bar.value = round(100 * min(1.0, max(0.0, status.share or 0.0)), 1)
 
     def changed(self) -> None:
+        self._turn_to_moment()
         self.objects.refresh()
         self.show.refresh()
         self.kept.refresh()
@@ -123,35 +143,58 @@ class Page:
         self.paint.moved(at)
 
     def close(self) -> None:
-        """The browser is gone."""
+        """The browser is gone: what it asked for ends."""
+        self._closed = True
+        self.files.stop()
         self._events.shutdown(wait=False, cancel_futures=True)
 
     def _go_to(self, time: float) -> None:
-        """Another moment, unless the slider has moved on since."""
+        """Another moment, unless the slider has moved on since.
+
+        Raises:
+            InputError: It cannot be shown; the slider then stands where it stood.
+        """
         session, wanted = self.session, self._time.wanted
         shown = session.workshop.field.moment
         if shown is None or time != wanted or shown == wanted:
             return
-        if self.paint.is_painting:
+        try:
+            if self.paint.is_painting:
+                raise InputError("end painting before you go to another time")
+            workshop = session.workshop.at(wanted)
+        except Exception:
             self._time.stay(shown)
-            self.status(Status("end painting before you go to another time", is_error=True))
+            raise
+        if self._closed:
             return
-        session.go_to(session.workshop.at(wanted))
-        home = session.workshop.home
-        self.show.offer(home.shown)
-        self.window.put_frusta(thumbnails(home.views, self.window.distance), self._frustum_clicked)
-        self.window.show_frusta(self.show.frusta and not self.paint.is_painting, self.here())
+        session.go_to(workshop)
         if session.outcome is None and not session.state.prompted and self.files.is_followed:
             self.files.open(str(session.name))
 
-    def _later(self, act: Callable[[], None]) -> None:
+    def _turn_to_moment(self) -> None:
+        """Show the views of the session's moment, whoever went there."""
+        home = self.session.workshop.home
+        with self._turning:
+            if home.moment is None or home.moment == self._moment:
+                return
+            self._moment = home.moment
+            self._time.stay(home.moment)
+            self.show.offer(home.shown)
+            self.window.put_frusta(thumbnails(home.views, self.window.distance), self._frustum_clicked)
+            self.window.show_frusta(self.show.frusta and not self.paint.is_painting, self.here())
+
+    def later(self, act: Callable[[], None]) -> None:
         """Do it off the connection's thread, in the order in which things came."""
 
         def work() -> None:
             try:
                 act()
+            except InputError as error:
+                self.status(Status(str(error), is_error=True))
             except Exception:
                 LOG.exception("an event of the page's failed")
+                failure = "that failed for a reason of the program's own; its log says more"
+                self.status(Status(failure, is_error=True))
 
         with contextlib.suppress(RuntimeError):  # the page was closed in the meantime
             self._events.submit(work)
@@ -178,13 +221,13 @@ class Page:
 
         async def clicked(event: viser.SceneClickEvent) -> None:
             if self.paint.is_painting:
-                self._later(lambda: self.paint.clicked(event.screen_pos))
+                self.later(lambda: self.paint.clicked(event.screen_pos))
             elif time.monotonic() >= self._deaf_until:
-                self._later(lambda: self._clicked(event))
+                self.later(lambda: self._clicked(event))
 
         async def boxed(event: viser.SceneRectSelectEvent) -> None:
             if not self.paint.is_painting:
-                self._later(lambda: session.boxed(event.screen_min, event.screen_max))
+                self.later(lambda: session.boxed(event.screen_min, event.screen_max))
 
         client.camera.on_update(moved)
         # Coroutines are welcome here too, though viser's types do not say so.
@@ -215,4 +258,4 @@ class Page:
         )
         for label, key, act in keys:
             command = self.client.gui.add_command(label, hotkey=key)  # pyright: ignore[reportArgumentType]
-            command.on_trigger(lambda _, act=act: self._later(act))
+            command.on_trigger(lambda _, act=act: self.later(act))

@@ -8,9 +8,9 @@ import viser
 
 from sanerf_hq.prompts import Prompt
 from sanerf_hq.runs import ProgressCallback
+from sanerf_hq.viewer.portable import part_of
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.state import Part
-from sanerf_hq.viewer.storage import part_of
 
 Look = Callable[[ProgressCallback], Mapping[str, Sequence[Prompt]]]
 

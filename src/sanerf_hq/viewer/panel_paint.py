@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,13 @@ import torch
 import viser
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.runs import check_name
 from sanerf_hq.scene import View
 from sanerf_hq.viewer.paint import Canvas, Place
 from sanerf_hq.viewer.pointing import frame_size
 from sanerf_hq.viewer.screen import Status
 from sanerf_hq.viewer.session import Session
-from sanerf_hq.viewer.truth import write_truth
+from sanerf_hq.viewer.truth import is_painted, read_truth, write_truth
 from sanerf_hq.viewer.viewpoint import Viewpoint
 
 if TYPE_CHECKING:
@@ -33,13 +35,15 @@ class PaintPanel:
     def __init__(self, client: viser.ClientHandle, session: Session, page: Page) -> None:
         self._client, self._session, self._page = client, session, page
         self._canvas: Canvas | None = None
-        self._names = {one.id: one.name for one in session.workshop.home.scene.objects}
+        self._names: dict[int, str] = {}  # of the ids that are painted with
+        self._begun_in = Path()
         self._stroke: list[Place] = []
         self._sheet: viser.MeshHandle | None = None
         self._lock = threading.RLock()
         gui = client.gui
         self._start = gui.add_button("Paint the view that is shown")
-        self._object = gui.add_text("Object", next(iter(self._names.values()), "object 1"))
+        known = session.workshop.home.scene.objects
+        self._object = gui.add_text("Object", known[0].name if known else "object 1")
         self._tool = gui.add_button_group("Tool", TOOLS)
         self._chosen = gui.add_markdown("tool: brush")
         self._tool_name = TOOLS[0]
@@ -79,21 +83,23 @@ class PaintPanel:
         """The id that is painted with."""
         if self._tool_name == "eraser":
             return 0
-        name = self._object.value.strip()
+        name = unicodedata.normalize("NFC", self._object.value.strip())
         if not name:
             raise InputError("name the object that you paint")
         for identity, known in self._names.items():
             if known == name:
                 return identity
         identity = max(self._names, default=0) + 1
-        self._names[identity] = name
+        self._names[identity] = check_name(name, self._names.values())
         return identity
 
     def _begin(self) -> None:
         view = self._page.here()
         if view is None:
             raise InputError("paint in a view of the scene: click on a camera, or choose one under Show")
-        self._canvas = Canvas.of(view)
+        self._begun_in = self._wanted_folder()
+        truth = read_truth(self._begun_in, self._session.workshop.home.scene, view)
+        self._canvas, self._names = Canvas(view, truth.labels), truth.names
         self._page.window.show_frusta(False, view)
         point = Viewpoint.of_camera(view.camera, self._page.window.distance)
         self._sheet = self._client.scene.add_mesh_simple(
@@ -108,7 +114,7 @@ class PaintPanel:
         )
 
         async def dragged(event: viser.SceneNodeDragEvent[viser.MeshHandle]) -> None:
-            self._guarded(lambda: self._drag(event.phase, event.end_screen_pos))
+            self._page.later(lambda: self._guarded(lambda: self._drag(event.phase, event.end_screen_pos)))
 
         self._sheet.on_drag("left")(dragged)
         self._session.screen.status(Status(f"painting {view.name}: drag with the brush, or click corners"))
@@ -164,18 +170,27 @@ class PaintPanel:
         outcome = self._session.outcome
         if outcome is None or outcome.field is None:
             raise InputError("nothing is segmented yet; click on an object and wait for the refined mask")
-        view = self._canvas.view
-        labels = outcome.field.render(view.camera).labels
-        shown = outcome.names.index(self._session.state.current.name) + 1
+        name = self._session.state.current.name
+        if name not in outcome.names:
+            raise InputError(f"{name} is not segmented yet; click on it, or choose another under Objects")
+        labels = outcome.field.render(self._canvas.view.camera).labels
+        shown = outcome.names.index(name) + 1
         self._canvas = self._canvas.taken(labels == shown, self._painting())
 
     def _write(self) -> None:
         if self._canvas is None:
             raise InputError("nothing is painted; begin with the button above")
-        scene = self._session.workshop.home.scene
-        folder = Path(self._folder.value).expanduser()
-        path = write_truth(folder, scene, self._canvas.view, self._canvas.labels, self._names)
+        scene, view, folder = self._session.workshop.home.scene, self._canvas.view, self._wanted_folder()
+        if folder != self._begun_in and is_painted(folder, view):
+            raise InputError(
+                f"{folder} holds truth of {view.name} already; end painting, and begin again to mend it"
+            )
+        path = write_truth(folder, scene, view, self._canvas.labels, self._names)
+        self._begun_in = folder
         self._session.screen.status(Status(f"saved {path}"))
+
+    def _wanted_folder(self) -> Path:
+        return Path(self._folder.value).expanduser()
 
     def _guarded(self, act: Callable[[], None], draw: bool = False) -> None:
         try:

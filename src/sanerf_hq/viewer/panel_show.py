@@ -22,7 +22,12 @@ class ShowPanel:
     """How the scene is shown."""
 
     def __init__(
-        self, gui: viser.GuiApi, session: Session, window: Window, fly_to: Callable[[View], None]
+        self,
+        gui: viser.GuiApi,
+        session: Session,
+        views: Sequence[View],
+        window: Window,
+        fly_to: Callable[[View], None],
     ) -> None:
         assert set(MODES) == set(get_args(Mode))
         self._session, self._window, self._fly_to = session, window, fly_to
@@ -34,7 +39,7 @@ class ShowPanel:
             hint="object: the shown objects alone; removed: all but them",
         )
         self._view: viser.GuiDropdownHandle[str] = gui.add_dropdown("View", [""])
-        self.offer(session.workshop.home.shown)
+        self.offer(views)
         gui.add_button("Fly there").on_click(lambda _: self._fly())
         self._frusta = gui.add_checkbox("Cameras", True)
         self._whole = CropBox.around(session.workshop.pool.points)

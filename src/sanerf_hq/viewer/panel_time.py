@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import viser
 
@@ -25,9 +27,13 @@ class TimePanel:
         """
         self._moments, self._moment, self._go = moments, moment, go
         first, last = moments[0], moments[-1]
-        step = (last - first) / max(1, len(moments) - 1)
         self._slider = gui.add_slider(
-            "Time", first, last, step or 1.0, moment, hint="Objects are shown where they were followed to"
+            "Time",
+            first,
+            last,
+            step_between(moments),
+            moment,
+            hint="Objects are shown where they were followed to",
         )
         self._slider.on_update(lambda _: self._moved())
 
@@ -46,3 +52,13 @@ class TimePanel:
         if wanted != self._moment:
             self._moment = wanted
             self._go(wanted)
+
+
+def step_between(moments: tuple[float, ...]) -> float:
+    """A step with which a slider from the first to the last of some moments comes nearest to each of them.
+
+    It is no longer than the shortest time between two moments, and divides the time between the ends.
+    """
+    shortest = min(later - earlier for earlier, later in pairwise(moments))
+    whole = moments[-1] - moments[0]
+    return whole / math.ceil(whole / shortest - 1e-6)

@@ -8,7 +8,15 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from sanerf_hq.runs import Progress
 from sanerf_hq.viewer.frames import Frame
+
+WORDS = {
+    "masks": "finding masks",
+    "surfaces": "reading samples",
+    "everything": "looking at views",
+    "text": "looking at views",
+}
 
 
 @dataclass(frozen=True)
@@ -41,3 +49,10 @@ class Screen(Protocol):
     def changed(self) -> None:
         """The state, the look or what is saved is another."""
         ...
+
+
+def words_for(progress: Progress) -> str:
+    """What is being done, in the page's words."""
+    stage = progress.stage
+    training = "training" if stage.startswith("segmentations/") else stage
+    return progress.message or WORDS.get(stage, training)

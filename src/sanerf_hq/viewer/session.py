@@ -6,19 +6,15 @@ work, one for pictures and one for segmenting, so that looking round never waits
 
 from __future__ import annotations
 
-import logging
-import shutil
-import tempfile
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
-from sanerf_hq.errors import Cancelled, InputError
+from sanerf_hq.errors import InputError
 from sanerf_hq.radiance import RadianceField
-from sanerf_hq.runs import Progress, ProgressCallback
+from sanerf_hq.runs import ProgressCallback
 from sanerf_hq.viewer.crop import CropBox, cropped
 from sanerf_hq.viewer.cut import cut_field
 from sanerf_hq.viewer.frames import Frame, Painter
@@ -26,14 +22,13 @@ from sanerf_hq.viewer.memory import hand_back_memory
 from sanerf_hq.viewer.overlay import Look, picture_of
 from sanerf_hq.viewer.pointing import Pointing, frame_size
 from sanerf_hq.viewer.screen import Screen, Status
+from sanerf_hq.viewer.segmenting import KEPT_OUTCOMES, Segmenting
 from sanerf_hq.viewer.state import History, Operation, Part, SessionState
+from sanerf_hq.viewer.storage import Kept, Saved
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.warp import warped
 from sanerf_hq.viewer.worker import Ticket, Worker
 from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
-
-LOG = logging.getLogger(__name__)
-KEPT_OUTCOMES = 6  # some 10 MB each
 
 
 class Session:
@@ -49,15 +44,12 @@ class Session:
         self.frame: Frame | None = None
         self._sharp: Frame | None = None
         self.times: dict[str, float] = {}
-        self.name: str | None = None  # of the segmentation that it was opened from or saved as
-        self.scratch = Path(tempfile.mkdtemp(prefix="sanerf-view-"))
-        self._outcomes: OrderedDict[Request, Outcome] = OrderedDict()
+        self.saved: Saved | None = None
+        self.segmenting = Segmenting(self._show, self._say, self.times)
         self._left: OrderedDict[float | None, tuple[History, Outcome | None]] = OrderedDict()  # other moments
-        self._trained: Request | None = None  # what the scratch folder holds the field of
-        self._when_refined: list[Callable[[], None]] = []
         self._viewpoint: tuple[Viewpoint, tuple[int, int]] | None = None
         self._painter = Painter()
-        self._eyes, self._hands = Worker("pictures"), Worker("segmenting")
+        self._eyes = Worker("pictures")
         self._lock, self._tinting = threading.RLock(), threading.RLock()
         self._closed = False
 
@@ -71,14 +63,14 @@ class Session:
         return None if self._viewpoint is None else self._viewpoint[0]
 
     @property
-    def pace(self) -> float:
-        """Seconds a ray, as measured so far."""
-        return self._painter.pace
+    def name(self) -> str | None:
+        """Of the segmentation that it was opened from or saved as."""
+        return None if self.saved is None else self.saved.name
 
     @property
     def is_busy(self) -> bool:
         """Whether a picture or a segmentation is under way."""
-        return self._eyes.is_busy or self._hands.is_busy
+        return self._eyes.is_busy or self.segmenting.is_busy
 
     def attach(self, screen: Screen) -> None:
         """Go on in another page, after the one before was closed."""
@@ -90,30 +82,29 @@ class Session:
         """The page is gone: stop what was under way; keep the state and what was made of it, not pictures."""
         with self._lock:
             self._eyes.cancel()
-            self._hands.cancel()
-            self._when_refined.clear()
+            self.segmenting.forget()
             self.frame = self._sharp = None
-            self._outcomes.clear()
             if self.outcome is not None:
-                self._keep(self.outcome)
+                self.segmenting.keep(self.outcome)
         hand_back_memory()
 
     def go_to(self, workshop: Workshop) -> None:
         """Show another moment of a scene that moves, as it was left: what is prompted there is its own."""
         with self._lock:
             self._eyes.cancel()
-            self._hands.cancel()
-            self._when_refined.clear()
+            self.segmenting.forget()
             self._leave(self.workshop.field.moment, KEPT_OUTCOMES)
-            self.frame = self._sharp = self._trained = None
+            self.frame = self._sharp = None
             self.workshop = workshop
             self.history, self.outcome = self._left.pop(workshop.field.moment, (History(), None))
             if self.outcome is not None:
-                self._keep(self.outcome)
+                self.segmenting.keep(self.outcome)
         self.screen.changed()
         self.repaint()
-        if self.outcome is None and self.state.prompted:
+        if self.outcome is None:
             self._segment()
+        else:
+            self._say(Status("as it was"))
 
     def _leave(self, moment: float | None, kept: int) -> None:
         """Remember how a moment is left; what was made of the clicks of the latest few alone."""
@@ -121,19 +112,18 @@ class Session:
         self._left.move_to_end(moment)
         for old in list(self._left)[:-kept]:
             self._left[old] = self._left[old][0], None
-        self._outcomes.clear()
 
     def close(self) -> None:
         """End the session and delete its scratch folder."""
         self._closed = True
-        for worker in (self._eyes, self._hands):
-            worker.close()
+        self._eyes.close()
+        self.segmenting.close()
 
         def sweep() -> None:
-            self._hands.join()
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            self._eyes.join()
+            self.segmenting.sweep()
 
-        threading.Thread(target=sweep, daemon=True).start()
+        threading.Thread(target=sweep, name="sweeping").start()  # no daemon: the program's end waits for it
 
     # Looking
 
@@ -239,7 +229,7 @@ class Session:
             with self._lock:
                 self._turn(self.history.then(change(self.state)))
         except InputError as error:
-            self.screen.status(Status(str(error), is_error=True))
+            self._say(Status(str(error), is_error=True))
 
     def undo(self) -> None:
         """One step back."""
@@ -264,11 +254,11 @@ class Session:
     def _turn(self, history: History) -> None:
         if history is self.history:
             return
-        before, self.history = self.history.present, history
+        before, self.history = self.request, history
         self.screen.changed()
-        wanted = Request.of(self.state.prompted, self.segmenter)
-        if Request.of(before.prompted, self.segmenter) != wanted:
-            self._segment()
+        if self.request != before:
+            if self.segmenting.knows(self.request) or not self._renamed(before):
+                self._segment()
         elif self.look.mode in ("object", "removed"):
             self.repaint()
         else:
@@ -289,59 +279,41 @@ class Session:
 
     def cancel(self) -> None:
         """Stop what is being segmented; what is shown stays."""
-        self._hands.cancel()
-        self._when_refined.clear()
-        self.screen.status(Status("stopped; click again to go on"))
+        self.segmenting.cancel()
+        self._say(Status("stopped; click again to go on"))
 
     def refine(self) -> None:
         """Go on where it was stopped."""
         if not self.is_refined:
             self._segment()
 
-    def opened(self, name: str, state: SessionState, outcome: Outcome, threshold: float) -> None:
-        """A segmentation was read back."""
-        with self._lock:
-            self._hands.cancel()
-            self._trained = None
-            self.segmenter = outcome.request.segmenter
-            self.look = replace(self.look, threshold=threshold)
-            self.history = self.history.then(state)
-            self._keep(outcome)
-            self.outcome = outcome
-            self.name = name  # last: who sees the name finds the rest
-        self.screen.changed()
-        self._show(outcome)
+    def retrain(self) -> None:
+        """Train the field of the present state, also where it is known."""
+        self._segment(anew=True)
 
-    def when_refined(self, act: Callable[[], None]) -> None:
-        """Do something once the field of the present state is there and lies in the scratch folder."""
-        with self._lock:
-            if not (self.is_refined and self._trained == self.request):
-                self._when_refined.append(act)
-                self._segment(anew=True)
-                return
-        act()
-
-    def _segment(self, anew: bool = False) -> None:
-        """Begin on what the present state asks for.
+    def opened(self, kept: Kept, before: History) -> bool:
+        """Take a segmentation that was read back as the state.
 
         Args:
-            anew: Whether it is trained even where the field is known: the scratch folder holds another.
+            kept: What was read.
+            before: The history when it was asked for.
+
+        Returns:
+            Whether it was taken: not where the history is another by now.
         """
-        request = self.request
-        if not request.objects:
-            self._hands.cancel()
-            self._show(None)
-            self.screen.status(Status("click on an object"))
-            return
-        known = self._outcomes.get(request)
-        if known is not None:
-            self._show(known)
-            if known.field is not None and not anew:
-                self._hands.cancel()
-                self.screen.status(Status("as it was"))
-                return
-        self.screen.status(Status("looking for the object", 0.0))
-        self._hands.submit(lambda ticket: self._work(request, ticket), self._told)
+        with self._lock:
+            if self.history is not before:
+                return False
+            self.segmenting.cancel()
+            self.segmenter = kept.outcome.request.segmenter
+            self.look = replace(self.look, threshold=kept.threshold)
+            self.history = self.history.then(kept.state)
+            self.segmenting.keep(kept.outcome)
+            self.outcome = kept.outcome
+            self.saved = kept.saved  # last: who sees the name finds the rest
+        self.screen.changed()
+        self._show(kept.outcome)
+        return True
 
     def look_for(self, what: str, look: Callable[[ProgressCallback], Mapping[str, Part]]) -> None:
         """Find objects without a click; they are added, and segmented.
@@ -350,78 +322,30 @@ class Session:
             what: What is looked for, for the page.
             look: Finds their prompts, by name; told how it may tell of its progress.
         """
+        self.segmenting.look_for(what, look, lambda found: self.edit(lambda state: state.with_found(found)))
 
-        def work(ticket: Ticket) -> None:
-            found: dict[str, Part] = {}
-            if self._done(lambda: found.update(look(ticket.check)), ticket):
-                self.edit(lambda state: state.with_found(found))
-
-        self.screen.status(Status(f"looking for {what}", 0.0))
-        self._hands.submit(work, self._told)
-
-    def _work(self, request: Request, ticket: Ticket) -> None:
-        def show(outcome: Outcome) -> None:
-            ticket.check()
-            self._keep(outcome)
-            what = "preview" if outcome.field is None else "refined"
-            self.times[what] = outcome.seconds
-            if outcome.field is not None:
-                self._trained = request
-            self._show(outcome)
-
-        if not self._done(lambda: self.workshop.segment(request, self.scratch, show, ticket.check), ticket):
+    def _segment(self, anew: bool = False) -> None:
+        """Begin on what the present state asks for; ``anew``: also where the answer is known."""
+        if self.state.prompted:
+            self.segmenting.ask(self.workshop, self.request, anew)
             return
-        self.screen.status(Status(self.summary()))
-        with self._lock:
-            waiting, self._when_refined = self._when_refined, []
-        for act in waiting:
-            act()
+        self.segmenting.cancel()
+        self._show(self.segmenting.unprompted(self.state))
+        self._say(Status("click on an object"))
 
-    def _done(self, act: Callable[[], None], ticket: Ticket) -> bool:
-        """Do what a job is for; whether it was done and is still wanted. What fails is said in the page."""
-        try:
-            act()
-        except InputError as error:
-            self._fail(str(error), ticket)
+    def _renamed(self, before: Request) -> bool:
+        """Take new names over to what is shown; whether nothing more is asked for than they."""
+        outcome, wanted = self.outcome, self.request
+        if outcome is None or outcome.request != before or not wanted.is_renaming_of(before):
             return False
-        except Cancelled:
-            raise
-        except Exception:
-            LOG.exception("segmenting failed")
-            self._fail("segmenting failed for a reason of the program's own; its log says more", ticket)
+        outcome = outcome.renamed(wanted)
+        self._show(outcome)
+        if outcome.field is None:
             return False
-        finally:
-            hand_back_memory()
-        return not ticket.is_stopped
-
-    def _fail(self, sentence: str, ticket: Ticket) -> None:
-        if not ticket.is_stopped:
-            self._when_refined.clear()
-            self.screen.status(Status(sentence, is_error=True))
-
-    def summary(self) -> str:
-        """The times of the last answer."""
-        parts = [
-            f"{what} after {self.times[what]:.1f} s" for what in ("preview", "refined") if what in self.times
-        ]
-        return ", ".join(parts) or "click on an object"
-
-    def _told(self, progress: Progress) -> None:
-        words = {
-            "masks": "finding masks",
-            "object": "training",
-            "surfaces": "reading samples",
-            "everything": "looking at views",
-            "text": "looking at views",
-        }
-        text = progress.message or words.get(progress.stage, progress.stage)
-        self.screen.status(Status(text, progress.done / max(1, progress.total)))
-
-    def _keep(self, outcome: Outcome) -> None:
-        self._outcomes[outcome.request] = outcome
-        self._outcomes.move_to_end(outcome.request)
-        while len(self._outcomes) > KEPT_OUTCOMES:
-            self._outcomes.popitem(last=False)
+        self.segmenting.cancel()
+        self.segmenting.keep(outcome)
+        self._say(Status(self.segmenting.summary()))
+        return True
 
     def _show(self, outcome: Outcome | None) -> None:
         self.outcome = outcome
@@ -429,3 +353,6 @@ class Session:
             self.repaint()
         else:
             self.retint()
+
+    def _say(self, status: Status) -> None:
+        self.screen.status(status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -10,6 +10,7 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.pictures import PALETTE, Colour
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt
 from sanerf_hq.runs import check_name
+from sanerf_hq.viewer.naming import is_taken, made_name
 from sanerf_hq.viewer.viewpoint import Viewpoint
 
 Operation = Literal["new", "add", "subtract", "intersect"]
@@ -184,23 +185,17 @@ class SessionState:
     def with_object(self, name: str | None = None) -> SessionState:
         """One object more, which clicks go to from now on."""
         taken = {one.name for one in self.objects}
-        number = next(n for n in range(1, len(taken) + 2) if f"object {n}" not in taken)
+        number = next(n for n in range(1, len(taken) + 2) if not is_taken(f"object {n}", taken))
         colour = PALETTE[len(self.objects) % len(PALETTE)]
-        made = ObjectState(checked(name, taken) if name else f"object {number}", colour)
+        made = ObjectState(check_name(name, taken) if name else f"object {number}", colour)
         return SessionState((*self.objects, made), len(self.objects))
 
     def with_found(self, found: Mapping[str, Part]) -> SessionState:
-        """More objects, by their names, in place of those that are not prompted; the first is active.
-
-        Raises:
-            InputError: A name is none.
-        """
+        """More objects, by what they were found as, in place of those not prompted; the first is active."""
         objects = list(self.prompted)
         for name, part in found.items():
-            taken = {one.name for one in objects}
-            names = (name if n == 1 else f"{name} {n}" for n in range(1, len(taken) + 2))
-            free = next(one for one in names if one not in taken)
-            objects.append(ObjectState(checked(free), PALETTE[len(objects) % len(PALETTE)], parts=(part,)))
+            own = made_name(name, [one.name for one in objects])
+            objects.append(ObjectState(own, PALETTE[len(objects) % len(PALETTE)], parts=(part,)))
         first = min(len(self.prompted), len(objects) - 1)
         return SessionState(tuple(objects), first) if objects else self
 
@@ -221,7 +216,7 @@ class SessionState:
             InputError: The name is none, or another object has it.
         """
         others = {one.name for i, one in enumerate(self.objects) if i != self.active}
-        return self._with_current(replace(self.current, name=checked(name, others)))
+        return self._with_current(replace(self.current, name=check_name(name, others)))
 
     def coloured(self, colour: Colour) -> SessionState:
         """The active object in another colour."""
@@ -272,12 +267,3 @@ class History:
         if not self.future:
             return self
         return History(self.future[-1], (*self.past, self.present), self.future[:-1])
-
-
-def checked(name: str, others: Sequence[str] | set[str] = ()) -> str:
-    """A name for an object.
-
-    Raises:
-        InputError: It is no folder's name on some system, or it is taken.
-    """
-    return check_name(name, others)

@@ -7,23 +7,41 @@ the cameras of clicks that were made between the scene's views. Other readers pa
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.pictures import PALETTE
 from sanerf_hq.objects import Record, load_object_field, load_segmentation_masks, write_record
-from sanerf_hq.prompts import BoxPrompt, Prompt, SpacePrompt, read_prompts
+from sanerf_hq.prompts import read_prompts
 from sanerf_hq.radiance import Home, RadianceField
-from sanerf_hq.runs import Run, SegmentationFolder, check_name, read_json
-from sanerf_hq.scene import Scene
-from sanerf_hq.viewer.state import SPACE, Box, Click, ObjectState, Part, Picture, SessionState
-from sanerf_hq.viewer.viewpoint import Viewpoint
+from sanerf_hq.runs import Run, SegmentationFolder, read_json
+from sanerf_hq.viewer.portable import part_of, portable
+from sanerf_hq.viewer.record import object_record, read_object
+from sanerf_hq.viewer.scratch import Scratch
+from sanerf_hq.viewer.state import ObjectState, Part, SessionState
 from sanerf_hq.viewer.workshop import WORK, Outcome, Request
 
 FORMAT = 1
-OPERATIONS = ("new", "add", "subtract", "intersect")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A segmentation of the run as it was when a session saved or opened it.
+
+    Attributes:
+        name: Its name.
+        stamp: Of its files; whoever saves it anew gives it another.
+    """
+
+    name: str
+    stamp: tuple[int, ...]
+
+    @staticmethod
+    def now(run: Run, name: str) -> Saved:
+        """As it is on the disk."""
+        folder = run.segmentation(name)
+        found = [path.stat() for path in (folder.prompts, folder.identities) if path.exists()]
+        return Saved(name, tuple(number for one in found for number in (one.st_ino, one.st_mtime_ns)))
 
 
 @dataclass(frozen=True)
@@ -31,20 +49,28 @@ class Kept:
     """A segmentation that was read back.
 
     Attributes:
+        saved: Which, as it was when it was read.
         state: Its objects and prompts.
         outcome: Its field and masks.
         threshold: As the slider stood.
     """
 
+    saved: Saved
     state: SessionState
     outcome: Outcome
     threshold: float
 
 
 def save_session(
-    home: Home, scratch: Run, name: str, state: SessionState, outcome: Outcome, preset: str, threshold: float
-) -> SegmentationFolder:
-    """Keep a refined session under a name; what was under that name is replaced.
+    home: Home,
+    scratch: Scratch,
+    name: str,
+    state: SessionState,
+    outcome: Outcome,
+    preset: str,
+    threshold: float,
+) -> Saved:
+    """Keep a refined session under a name; it takes the place of what was there, of which the exports stay.
 
     In a scene that moves it is kept for the moment that is shown alone.
 
@@ -53,29 +79,40 @@ def save_session(
         scratch: Where its field was trained.
         name: The segmentation's name.
         state: Its objects.
-        outcome: Their field; it must be the one that ``scratch`` holds.
+        outcome: Their field and masks.
         preset: What it was made with.
         threshold: As the slider stands.
 
     Raises:
-        InputError: The name is no folder name, the run cannot be written, or another process writes to it.
+        InputError: The name is no folder name, ``scratch`` holds another field, the run cannot be written, or
+            another process writes to it. What was under that name is then as it was.
     """
-    name = check_name(name)
-    run, made, folder = home.run, replace(home, run=scratch).segmentation(WORK), home.segmentation(name)
-    stage = scratch.stage(made.stage)
-    if stage is None or not stage.is_complete:
+    if outcome.field is None:
         raise InputError("the objects are not refined yet; wait for the training and save again")
-    with run.lock():
-        run.remove_segmentation(name)
-        try:
-            shutil.copytree(made.folder, folder.folder)
-        except OSError as error:
-            raise InputError(f"{folder.folder} cannot be written ({error.strerror}); make room") from error
-        whole = run.segmentation(name)
-        record_session(whole, home.moment, state, outcome.names, outcome.request.segmenter, preset, threshold)
-        for one in {folder.stage, whole.stage}:
-            run.mark(one, "complete", stage.config, stage.facts)
-    return folder
+    run, old = home.run, home.run.segmentation(name)
+    with scratch.kept(outcome.field) as made_in, run.lock():
+        made = replace(home, run=made_in).segmentation(WORK)
+        stage = made_in.stage(made.stage)
+        if stage is None or not stage.is_complete:
+            raise InputError("the objects are not refined yet; wait for the training and save again")
+        with run.drafting(name, stage.config) as draft:
+            part = home.part(draft)
+            try:
+                shutil.rmtree(draft.folder, ignore_errors=True)  # of a training that was stopped
+                shutil.copytree(made.folder, part.folder)
+                if old.exports.exists():
+                    shutil.copytree(old.exports, draft.exports)
+            except OSError as error:
+                shutil.rmtree(draft.folder, ignore_errors=True)
+                raise InputError(
+                    f"{old.folder} cannot be written ({_reason(error)}); make room there"
+                ) from error
+            names, spec = outcome.names, outcome.request.segmenter
+            record_session(draft, home.moment, state, names, spec, preset, threshold)
+            run.mark(draft.stage, "running", stage.config, stage.facts)
+            if part != draft:
+                run.mark(part.stage, "complete", stage.config, stage.facts)
+        return Saved.now(run, old.name)
 
 
 def record_session(
@@ -87,11 +124,23 @@ def record_session(
     preset: str,
     threshold: float,
 ) -> None:
-    """Write down what the objects of a segmentation were prompted with, at a moment if the scene moves."""
+    """Write down, in a segmentation's folder, what its objects were prompted with, at a moment if it moves.
+
+    An object whose prompts no file can hold, such as a box drawn between the views, stands under ``viewer``
+    alone.
+    """
     kept = [one for one in state.objects if one.name in names]
-    record = Record({one.name: portable(one) for one in kept}, segmenter, preset, time=moment)
-    viewer = {"format": FORMAT, "threshold": threshold, "objects": [_object(one) for one in kept]}
+    asked = {one.name: prompts for one in kept if (prompts := portable(one))}
+    record = Record(asked, segmenter, preset, time=moment)
+    viewer = {"format": FORMAT, "threshold": threshold, "objects": [object_record(one) for one in kept]}
     write_record(record, folder, names, {"viewer": viewer})
+
+
+def _reason(error: OSError) -> str:
+    """Why, in the system's words; ``shutil`` gathers what happened to several files."""
+    if isinstance(error, shutil.Error):
+        return str(error.args[0][0][-1])
+    return error.strerror or str(error)
 
 
 def kept_names(run: Run, name: str) -> tuple[str, ...]:
@@ -115,6 +164,7 @@ def load_session(field: RadianceField, name: str, segmenter: str) -> Kept:
         InputError: There is none of that name, or its files are damaged.
     """
     home = field.at_home()
+    saved = Saved.now(home.run, name)  # first: what is written meanwhile is then another's
     found = load_object_field(field, name)
     masks = load_segmentation_masks(field, name)
     folder = home.run.segmentation(name)
@@ -122,7 +172,7 @@ def load_session(field: RadianceField, name: str, segmenter: str) -> Kept:
     viewer = record.get("viewer")
     try:
         if isinstance(viewer, dict) and viewer.get("format") == FORMAT:
-            objects = tuple(_read_object(one) for one in viewer["objects"])
+            objects = tuple(read_object(one) for one in viewer["objects"])
             threshold = float(viewer["threshold"])
         else:
             prompts = read_prompts(folder.prompts) if record.get("objects") else {}
@@ -140,25 +190,7 @@ def load_session(field: RadianceField, name: str, segmenter: str) -> Kept:
     state = SessionState(objects) if objects else SessionState()
     parts = tuple((one, next((o.parts for o in objects if o.name == one), ())) for one in found.names)
     spec = str(record.get("segmenter") or segmenter)
-    return Kept(state, Outcome(Request(parts, spec), masks, None, found, 0.0), threshold)
-
-
-def portable(one: ObjectState) -> list[Prompt]:
-    """Prompts that a file can hold: those of other cameras as the points in space that they show.
-
-    A file has no parts, so an object of several is written as what was added, without what was taken away.
-    """
-    asked: list[Prompt] = []
-    for part in one.parts:
-        if part.operation not in ("new", "add"):
-            continue
-        asked += [p for p in part.prompts() if isinstance(p, SpacePrompt) or isinstance(p.view, str)]
-        free = [c for c in part.clicks if c.picture.viewpoint is not None and c.point is not None]
-        on = [c.point for c in free if c.positive and c.point is not None]
-        off = [c.point for c in free if not c.positive and c.point is not None]
-        if on or off:
-            asked.append(SpacePrompt(on, off))
-    return asked
+    return Kept(saved, state, Outcome(Request(parts, spec), masks, None, found, 0.0), threshold)
 
 
 def _of_moment(parts: tuple[Part, ...], field: RadianceField, time: float) -> tuple[Part, ...]:
@@ -174,96 +206,3 @@ def _of_moment(parts: tuple[Part, ...], field: RadianceField, time: float) -> tu
 
     kept = tuple(part for part in map(now, parts) if part.is_prompted)
     return kept or (Part(),)
-
-
-def part_of(prompts: Sequence[Prompt], scene: Scene) -> Part:
-    """Prompts of a file as clicks and boxes."""
-    clicks: list[Click] = []
-    boxes: list[Box] = []
-    for prompt in prompts:
-        if isinstance(prompt, SpacePrompt):
-            clicks += [Click(SPACE, (0, 0), True, (x, y, z)) for x, y, z in prompt.positive]
-            clicks += [Click(SPACE, (0, 0), False, (x, y, z)) for x, y, z in prompt.negative]
-            continue
-        if not isinstance(prompt.view, str):
-            continue
-        view = scene.view(prompt.view)
-        picture = Picture(view.name, None, view.camera.width, view.camera.height)
-        clicks += [Click(picture, (x, y), True) for x, y in prompt.positive]
-        clicks += [Click(picture, (x, y), False) for x, y in prompt.negative]
-        if isinstance(prompt, BoxPrompt):
-            boxes.append(Box(picture, prompt.box))
-    return Part("new", tuple(clicks), tuple(boxes))
-
-
-def _object(one: ObjectState) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "colour": list(one.colour),
-        "visible": one.visible,
-        "parts": [
-            {
-                "operation": part.operation,
-                "clicks": [
-                    {
-                        "picture": _picture(click.picture),
-                        "xy": list(click.xy),
-                        "positive": click.positive,
-                        "point": None if click.point is None else list(click.point),
-                    }
-                    for click in part.clicks
-                ],
-                "boxes": [
-                    {"picture": _picture(box.picture), "corners": list(box.corners)} for box in part.boxes
-                ],
-            }
-            for part in one.parts
-        ],
-    }
-
-
-def _picture(picture: Picture) -> dict[str, Any]:
-    point = picture.viewpoint
-    free = None if point is None else {name: getattr(point, name) for name in Viewpoint.__dataclass_fields__}
-    return {"view": picture.view, "viewpoint": free, "width": picture.width, "height": picture.height}
-
-
-def _read_object(entry: Mapping[str, Any]) -> ObjectState:
-    red, green, blue = (int(value) for value in entry["colour"])
-    parts = tuple(
-        Part(
-            part["operation"] if part["operation"] in OPERATIONS else "new",
-            tuple(
-                Click(
-                    _read_picture(click["picture"]),
-                    _numbers(click["xy"], 2),
-                    bool(click["positive"]),
-                    None if click["point"] is None else _numbers(click["point"], 3),
-                )
-                for click in part["clicks"]
-            ),
-            tuple(Box(_read_picture(box["picture"]), _numbers(box["corners"], 4)) for box in part["boxes"]),
-        )
-        for part in entry["parts"]
-    )
-    return ObjectState(str(entry["name"]), (red, green, blue), bool(entry["visible"]), parts or (Part(),))
-
-
-def _read_picture(entry: Mapping[str, Any]) -> Picture:
-    free = entry["viewpoint"]
-    point = None
-    if free is not None:
-        point = Viewpoint(
-            _numbers(free["position"], 3),
-            _numbers(free["wxyz"], 4),
-            float(free["fov"]),
-            _numbers(free["look_at"], 3),
-            _numbers(free["up"], 3),
-        )
-    return Picture(str(entry["view"]), point, int(entry["width"]), int(entry["height"]))
-
-
-def _numbers(values: Sequence[Any], count: int) -> Any:
-    if len(values) != count:
-        raise ValueError(f"{values} is not {count} numbers")
-    return tuple(float(value) for value in values)

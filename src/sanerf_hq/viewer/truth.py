@@ -1,6 +1,7 @@
-"""Truth: painted ids written as a scene's own: ``instances/*.png`` and ``scene.json``.
+"""Truth: painted ids as a scene's own, ``instances/*.png`` and ``scene.json``: read, mended, written.
 
-In the scene's own folder the frame of ``transforms.json`` is told of its instance image, so that ``sanerf
+An open scene was read before any of it was painted, so what counts is what the folder holds now. In the
+scene's own folder the frame of ``transforms.json`` is told of its instance image, so that ``sanerf
 eval`` and ``sanerf bench`` score by it. The run's fingerprint does not cover truth: it still fits.
 """
 
@@ -8,19 +9,62 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Int64
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.masks.interior import depth_inside
 from sanerf_hq.runs import read_json, write_bytes, write_json
-from sanerf_hq.scene import Scene, View
+from sanerf_hq.scene import Scene, View, read_instances
 
 MOST_IDS = 65535
+OBJECTS_FILE = "scene.json"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a folder knows of a view.
+
+    Attributes:
+        labels: The id of each pixel of its photo, 0 = background.
+        names: Names of the folder's ids, also of those that the view lacks.
+    """
+
+    labels: Int64[Tensor, "h w"]
+    names: dict[int, str]
+
+
+def read_truth(folder: Path, scene: Scene, view: View) -> Truth:
+    """What is painted of a view in a folder; a folder that names no objects begins with what the scene knows.
+
+    Args:
+        folder: The scene's folder, or another one.
+        scene: The scene, as it was opened.
+        view: One of its views.
+
+    Raises:
+        InputError: A file is damaged, or an image is of another size than the photo.
+    """
+    path, painted = folder / OBJECTS_FILE, folder / _image_of(view)
+    is_own = not path.exists() or folder.resolve() == scene.root.resolve()  # else its ids mean other objects
+    names = {one.id: one.name for one in scene.objects} if is_own else {}
+    names |= _names_in(path) if path.exists() else {}
+    if painted.is_file():
+        return Truth(read_instances(replace(view, instance_path=painted)), names)
+    if is_own and view.instance_path is not None and view.instance_path.is_file():
+        return Truth(read_instances(view), names)
+    return Truth(torch.zeros(view.camera.height, view.camera.width, dtype=torch.int64), names)
+
+
+def is_painted(folder: Path, view: View) -> bool:
+    """Whether a folder holds truth of a view that writing would replace."""
+    return (folder / _image_of(view)).exists()
 
 
 def write_truth(
@@ -28,15 +72,15 @@ def write_truth(
 ) -> Path:
     """Write a view's ids, and the objects that they name.
 
-    An object that ``scene.json`` knows keeps what stands there of it; a new one gets a box and a click, its
-    most interior pixel, in this view.
+    An object that ``scene.json`` knows by its name keeps its id there, whichever it was painted with, and
+    what stands there of it; a new one gets a box and a click, its most interior pixel, in this view.
 
     Args:
         folder: The scene's folder, or another one.
         scene: The scene.
         view: The view that was painted.
         labels: The id of each pixel of its photo, 0 = background.
-        names: Names of the ids.
+        names: Names of these ids.
 
     Returns:
         The instance image.
@@ -48,22 +92,59 @@ def write_truth(
     missing = [one for one in ids if one not in names]
     if missing:
         raise InputError(f"id {missing[0]} has no name; name each object that is painted")
-    stem = Path(view.name).with_suffix(".png")
-    parts = stem.parts[1:] if stem.parts[0] == "images" else stem.parts
-    relative = Path("instances", *parts)
-    write_bytes(folder / relative, _png(labels))
-    _write_objects(folder / "scene.json", scene, view, labels, {one: names[one] for one in ids})
+    path, relative = folder / OBJECTS_FILE, _image_of(view)
+    numbers = _numbered({one: names[one] for one in ids}, _names_in(path) if path.exists() else {})
+    kept = torch.zeros_like(labels)
+    for identity, number in numbers.items():
+        kept[labels == identity] = number
+    image = _png(kept)
+    _write_objects(path, scene, view, kept, {numbers[one]: names[one] for one in ids})
+    write_bytes(folder / relative, image)
     _write_frame(folder / "transforms.json", view, relative)
     return folder / relative
+
+
+def _image_of(view: View) -> Path:
+    """Where a view's ids lie in a folder."""
+    stem = Path(view.name).with_suffix(".png")
+    parts = stem.parts[1:] if stem.parts[0] == "images" else stem.parts
+    return Path("instances", *parts)
+
+
+def _names_in(path: Path) -> dict[int, str]:
+    """Names of the ids of a ``scene.json``."""
+    listed = _objects_in(_content_of(path), path)
+    named = [one for one in listed if isinstance(one, dict) and isinstance(one.get("id"), int)]
+    return {one["id"]: str(one.get("name", "")) for one in named}
+
+
+def _content_of(path: Path) -> dict[str, Any]:
+    return read_json(path, "mend it, or move it away")
+
+
+def _objects_in(content: dict[str, Any], path: Path) -> list[Any]:
+    objects = content.setdefault("objects", [])
+    if not isinstance(objects, list):
+        raise InputError(f"{path} holds no list of objects; mend it, or move it away")
+    return objects
+
+
+def _numbered(names: Mapping[int, str], known: Mapping[int, str]) -> dict[int, int]:
+    """By the ids that were painted with, those of a folder: its own of that name, else one that is free."""
+    own = {name: identity for identity, name in known.items()}
+    free = max([*known, *names], default=0) + 1
+    numbers: dict[int, int] = {}
+    for identity, name in names.items():
+        numbers[identity] = own.get(name, identity if identity not in known else free)
+        free += numbers[identity] == free
+    return numbers
 
 
 def _write_objects(
     path: Path, scene: Scene, view: View, labels: Int64[Tensor, "h w"], names: Mapping[int, str]
 ) -> None:
-    content: dict[str, Any] = read_json(path) if path.exists() else {"name": scene.name, "objects": []}
-    objects = content.setdefault("objects", [])
-    if not isinstance(objects, list):
-        raise InputError(f"{path} holds no list of objects; mend it, or move it away")
+    content = _content_of(path) if path.exists() else {"name": scene.name}
+    objects = _objects_in(content, path)
     known = {one.get("id"): one for one in objects if isinstance(one, dict)}
     for identity, name in names.items():
         if identity in known:

@@ -40,6 +40,7 @@ from sanerf_hq.radiance import RadianceField, load_view_samples
 from sanerf_hq.runs import Progress, ProgressCallback, Run, quiet
 from sanerf_hq.segmenters import Detector, MaskFolder, Segmenter, load_detector, load_segmenter
 from sanerf_hq.viewer.combine import combined
+from sanerf_hq.viewer.scratch import Scratch
 from sanerf_hq.viewer.state import ObjectState, Operation, Part
 
 WORK = "work"
@@ -68,6 +69,12 @@ class Request:
         named = tuple((one.name, tuple(p for p in one.parts if p.is_prompted)) for one in objects)
         return Request(named, segmenter)
 
+    def is_renaming_of(self, other: Request) -> bool:
+        """Whether it asks for the same under other names."""
+        return self.segmenter == other.segmenter and [parts for _, parts in self.objects] == [
+            parts for _, parts in other.objects
+        ]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -90,6 +97,14 @@ class Outcome:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.request.objects)
+
+    def renamed(self, request: Request) -> Outcome:
+        """The same objects under the names of another request, which differs in nothing else."""
+        names = tuple(name for name, _ in request.objects)
+        masks = replace(self.masks, names=names)
+        preview = None if self.preview is None else replace(self.preview, names=names)
+        field = None if self.field is None else replace(self.field, names=names)
+        return Outcome(request, masks, preview, field, self.seconds)
 
 
 @dataclass(frozen=True)
@@ -163,7 +178,7 @@ class Workshop:
     def segment(
         self,
         request: Request,
-        scratch: Path,
+        scratch: Scratch,
         show: Callable[[Outcome], None],
         progress: ProgressCallback,
         refine: bool = True,
@@ -172,7 +187,7 @@ class Workshop:
 
         Args:
             request: What is asked.
-            scratch: A folder of the caller's own, where the field is trained.
+            scratch: Where the field is trained, and lies afterwards.
             show: Called with each outcome, the preview first.
             progress: Told of the progress; may raise Cancelled.
             refine: Whether the field is trained too.
@@ -190,10 +205,7 @@ class Workshop:
             if not refine:
                 return
             masks = self._masks(request, None, progress)
-            away = self._scratch_field(scratch)
-            away.at_home().run.remove_segmentation(WORK)
-            config = OBJECT_PRESETS[self.preset]
-            found = train_object_field(away, masks, WORK, config, progress, self.pool)
+            found = scratch.refill(lambda folder: self._trained(masks, folder, progress))
             show(Outcome(request, masks, None, found, time.monotonic() - started))
 
     def everything(self, spec: str, progress: ProgressCallback) -> dict[str, list[BoxPrompt]]:
@@ -312,12 +324,14 @@ class Workshop:
             _put(self._begun, key, survey)
         return masks
 
-    def _scratch_field(self, scratch: Path) -> RadianceField:
-        """The same field, at home in a folder where its trials harm nobody."""
+    def _trained(self, masks: MaskSet, folder: Path, progress: ProgressCallback) -> ObjectField:
+        """A field of some masks, at home in a folder where trials harm nobody."""
         run = self.home.run
-        if not (scratch / "run.json").exists():
-            Run.create(scratch, run.scene_path, run.fingerprint, run.seed, run.scene_options)
-        return replace(self.field, home=replace(self.home, run=Run.open(scratch)))
+        if not (folder / "run.json").exists():
+            Run.create(folder, run.scene_path, run.fingerprint, run.seed, run.scene_options)
+        away = replace(self.field, home=replace(self.home, run=Run.open(folder)))
+        away.at_home().run.remove_segmentation(WORK)
+        return train_object_field(away, masks, WORK, OBJECT_PRESETS[self.preset], progress, self.pool)
 
     @contextmanager
     def _at_bench(self, progress: ProgressCallback) -> Iterator[None]:

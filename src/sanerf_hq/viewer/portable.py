@@ -1,0 +1,68 @@
+"""Portable: a session's clicks and boxes as the prompts that files and other moments understand, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.prompts import BoxPrompt, Prompt, SpacePrompt
+from sanerf_hq.scene import Scene
+from sanerf_hq.viewer.state import SPACE, Box, Click, ObjectState, Part, Picture, SessionState
+
+
+def portable(one: ObjectState) -> list[Prompt]:
+    """Prompts that a file can hold: those of other cameras as the points in space that they show.
+
+    A file has no parts, so an object of several is written as what was added, without what was taken away.
+    """
+    asked: list[Prompt] = []
+    for part in one.parts:
+        if part.operation not in ("new", "add"):
+            continue
+        asked += [p for p in part.prompts() if isinstance(p, SpacePrompt) or isinstance(p.view, str)]
+        free = [c for c in part.clicks if c.picture.viewpoint is not None and c.point is not None]
+        on = [c.point for c in free if c.positive and c.point is not None]
+        off = [c.point for c in free if not c.positive and c.point is not None]
+        if on or off:
+            asked.append(SpacePrompt(on, off))
+    return asked
+
+
+def followable(state: SessionState) -> dict[str, list[Prompt]]:
+    """Prompts from which the objects of a moment can be found at others, by the objects' names.
+
+    Raises:
+        InputError: Those of an object cannot say all that it is.
+    """
+    for one in state.prompted:
+        if any(part.is_prompted for part in one.parts[1:]):
+            raise InputError(
+                f"{one.name} is joined from several parts, which cannot be followed; "
+                "prompt it anew in one part (Next clicks: new)"
+            )
+        if any(box.picture.viewpoint is not None for box in one.parts[0].boxes):
+            raise InputError(
+                f"{one.name} has a box drawn between the views, which cannot be followed; "
+                "fly to a view and draw it there, or click instead"
+            )
+    return {one.name: portable(one) for one in state.prompted}
+
+
+def part_of(prompts: Sequence[Prompt], scene: Scene) -> Part:
+    """Prompts of a file as clicks and boxes."""
+    clicks: list[Click] = []
+    boxes: list[Box] = []
+    for prompt in prompts:
+        if isinstance(prompt, SpacePrompt):
+            clicks += [Click(SPACE, (0, 0), True, (x, y, z)) for x, y, z in prompt.positive]
+            clicks += [Click(SPACE, (0, 0), False, (x, y, z)) for x, y, z in prompt.negative]
+            continue
+        if not isinstance(prompt.view, str):
+            continue
+        view = scene.view(prompt.view)
+        picture = Picture(view.name, None, view.camera.width, view.camera.height)
+        clicks += [Click(picture, (x, y), True) for x, y in prompt.positive]
+        clicks += [Click(picture, (x, y), False) for x, y in prompt.negative]
+        if isinstance(prompt, BoxPrompt):
+            boxes.append(Box(picture, prompt.box))
+    return Part("new", tuple(clicks), tuple(boxes))

@@ -1,0 +1,90 @@
+"""Record: objects of a session as JSON, with all that a prompts file has no place for, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sanerf_hq.viewer.state import Box, Click, ObjectState, Part, Picture
+from sanerf_hq.viewer.viewpoint import Viewpoint
+
+OPERATIONS = ("new", "add", "subtract", "intersect")
+
+
+def object_record(one: ObjectState) -> dict[str, Any]:
+    """An object as JSON."""
+    return {
+        "name": one.name,
+        "colour": list(one.colour),
+        "visible": one.visible,
+        "parts": [
+            {
+                "operation": part.operation,
+                "clicks": [
+                    {
+                        "picture": _picture(click.picture),
+                        "xy": list(click.xy),
+                        "positive": click.positive,
+                        "point": None if click.point is None else list(click.point),
+                    }
+                    for click in part.clicks
+                ],
+                "boxes": [
+                    {"picture": _picture(box.picture), "corners": list(box.corners)} for box in part.boxes
+                ],
+            }
+            for part in one.parts
+        ],
+    }
+
+
+def _picture(picture: Picture) -> dict[str, Any]:
+    point = picture.viewpoint
+    free = None if point is None else {name: getattr(point, name) for name in Viewpoint.__dataclass_fields__}
+    return {"view": picture.view, "viewpoint": free, "width": picture.width, "height": picture.height}
+
+
+def read_object(entry: Mapping[str, Any]) -> ObjectState:
+    """What :func:`object_record` made.
+
+    Raises:
+        KeyError, TypeError, ValueError: It is none.
+    """
+    red, green, blue = (int(value) for value in entry["colour"])
+    parts = tuple(
+        Part(
+            part["operation"] if part["operation"] in OPERATIONS else "new",
+            tuple(
+                Click(
+                    _read_picture(click["picture"]),
+                    _numbers(click["xy"], 2),
+                    bool(click["positive"]),
+                    None if click["point"] is None else _numbers(click["point"], 3),
+                )
+                for click in part["clicks"]
+            ),
+            tuple(Box(_read_picture(box["picture"]), _numbers(box["corners"], 4)) for box in part["boxes"]),
+        )
+        for part in entry["parts"]
+    )
+    return ObjectState(str(entry["name"]), (red, green, blue), bool(entry["visible"]), parts or (Part(),))
+
+
+def _read_picture(entry: Mapping[str, Any]) -> Picture:
+    free = entry["viewpoint"]
+    point = None
+    if free is not None:
+        point = Viewpoint(
+            _numbers(free["position"], 3),
+            _numbers(free["wxyz"], 4),
+            float(free["fov"]),
+            _numbers(free["look_at"], 3),
+            _numbers(free["up"], 3),
+        )
+    return Picture(str(entry["view"]), point, int(entry["width"]), int(entry["height"]))
+
+
+def _numbers(values: Sequence[Any], count: int) -> Any:
+    if len(values) != count:
+        raise ValueError(f"{values} is not {count} numbers")
+    return tuple(float(value) for value in values)

@@ -1,0 +1,125 @@
+"""Saving: what a session was asked to keep, from the click until it may be written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.runs import check_name
+from sanerf_hq.viewer.naming import folded
+from sanerf_hq.viewer.session import Session
+from sanerf_hq.viewer.state import SessionState
+from sanerf_hq.viewer.storage import Saved, kept_names
+from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
+
+LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be kept: the objects as they were when it was asked for.
+
+    Attributes:
+        workshop: Of the moment that was shown.
+        state: The objects.
+        request: What is segmented for them.
+        name: The segmentation's name, as it was typed.
+        replace: Whether one of that name may be replaced that the session neither made nor opened.
+    """
+
+    workshop: Workshop
+    state: SessionState
+    request: Request
+    name: str
+    replace: bool
+
+    @staticmethod
+    def of(session: Session, name: str, replace: bool) -> Wanted:
+        """What a session asks for now."""
+        return Wanted(session.workshop, session.state, session.request, name, replace)
+
+    def checked_name(self, session: Session) -> str:
+        """The name under which it may be kept.
+
+        Raises:
+            InputError: It may not: the name is none, or what has it is not to be lost.
+        """
+        home = self.workshop.home
+        name, names = check_name(self.name), home.run.segmentation_names()
+        taken = next((one for one in names if folded(one) == folded(name)), None)
+        if not self.state.prompted:
+            raise InputError("there is nothing to save; click on an object first")
+        if taken is None or self.replace:
+            return taken or name
+        if session.saved is None or session.saved.name != taken:
+            check_name(name, [taken])
+        if session.saved != Saved.now(home.run, taken):
+            raise InputError(
+                f"{taken} was saved anew from elsewhere since this page saved or opened it; "
+                "choose another name, or let it be replaced"
+            )
+        if self.workshop.field.moment is not None:
+            asked = {one.name for one in self.state.prompted}
+            lacking = [one for one in kept_names(home.run, taken) if one not in asked]
+            if lacking:
+                raise InputError(
+                    f"{taken} also holds {', '.join(lacking)}, not clicked at this time; click there as "
+                    "well, choose another name, or let it be replaced"
+                )
+        return taken
+
+    def checked_moment(self, session: Session) -> str:
+        """The same for keeping the moment that is shown alone.
+
+        Raises:
+            InputError: Also where the segmentation of that name holds other moments.
+        """
+        name = self.checked_name(session)
+        field, home = self.workshop.field, self.workshop.home
+        others = (moment for moment in field.moments if moment != field.moment)
+        if not self.replace and any(home.at(one).segmentation(name).field.exists() for one in others):
+            raise InputError(
+                f"{name} also holds other times; follow through time, choose another name, or replace it"
+            )
+        return name
+
+    def refined(self, session: Session, check: Callable[[], None]) -> Outcome:
+        """Wait until the field lies in the session's scratch folder; it is trained where nobody is at it.
+
+        Args:
+            session: Who asked.
+            check: Raises Cancelled once nobody waits any more.
+
+        Raises:
+            InputError: The session asks for something else by now; or the training failed, or was stopped.
+        """
+        outcome, is_begun = self._held(session), session.segmenting.is_busy
+        while outcome is None:
+            check()
+            is_busy = session.segmenting.is_busy  # before the outcome: who ends in between has shown it
+            found = self._held(session)
+            if is_busy:
+                time.sleep(LOOK_SECONDS)
+            elif found is not None:
+                outcome = found
+            elif is_begun:
+                raise InputError(f"{self.name} was not saved, for it is not refined; refine it, then save")
+            else:
+                session.retrain()
+                is_begun = True
+        return outcome
+
+    def _held(self, session: Session) -> Outcome | None:
+        """What lies in the session's scratch folder, if it is what is wanted.
+
+        Raises:
+            InputError: The session asks for something else by now.
+        """
+        if session.workshop is not self.workshop or session.request != self.request:
+            raise InputError(f"{self.name} was not saved, for the objects were changed; save again")
+        outcome = session.outcome
+        if outcome is None or outcome.request != self.request:
+            return None
+        return outcome if session.segmenting.scratch.holds(outcome.field) else None

@@ -1,0 +1,289 @@
+"""Saving, opening and exporting while other things go on."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sanerf_hq.errors import InputError
+from sanerf_hq.prompts import read_prompts
+from sanerf_hq.runs import Progress, ProgressCallback
+from sanerf_hq.viewer import workshop as module
+from sanerf_hq.viewer.app import App
+from sanerf_hq.viewer.files import Files
+from sanerf_hq.viewer.page import Page
+from sanerf_hq.viewer.session import Session
+from sanerf_hq.viewer.state import Box, Picture
+from sanerf_hq.viewer.storage import kept_names, load_session, save_session
+from sanerf_hq.viewer.viewpoint import Viewpoint
+from sanerf_hq.viewer.workshop import Workshop
+from support.balls import ball_camera, ball_photo
+from support.chromium import until
+from support.pointing import place, refined
+from support.recorder import Recorder
+from support.viewer_client import joined
+
+New = Callable[[], tuple[Session, Recorder]]
+
+
+def files_of(session: Session) -> Files:
+    return Files(session, lambda name, content: None)
+
+
+def kept(session: Session, name: str, replace: bool = False) -> None:
+    """Save, and wait for it."""
+    said = len(session.screen.statuses)  # pyright: ignore
+    files_of(session).save(name, replace)
+    until(lambda: any(s.text.startswith("saved as") or s.is_error for s in session.screen.statuses[said:]))  # pyright: ignore
+
+
+def covered(workshop: Workshop, name: str) -> set[int]:
+    """The balls that a segmentation's field and masks cover, both alike."""
+    found = load_session(workshop.field, name, "truth").outcome
+    assert found.field is not None
+    truth = torch.from_numpy(ball_photo(ball_camera(3))[1])
+    mask, seen = found.masks.mask("images/3.png"), found.field.render(ball_camera(3)).mask
+    assert mask is not None
+    balls = {n for n in (1, 2) if float((seen & (truth == n)).sum() / (truth == n).sum()) > 0.5}
+    assert balls == {n for n in (1, 2) if bool((mask & (truth == n)).any())}
+    return balls
+
+
+class Held:
+    """Training that waits for leave."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.leave = threading.Event()
+        self.begun = threading.Event()
+        real = module.train_object_field
+
+        def train(*args: Any) -> Any:
+            self.begun.set()
+            while not self.leave.wait(0.02):
+                args[4](Progress("segmentations/work", 0, 1))
+            return real(*args)
+
+        monkeypatch.setattr(module, "train_object_field", train)
+
+
+def test_a_save_is_dropped_where_another_is_opened_before_it_is_refined(
+    new_session: New, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+):
+    (first, said), (second, _) = new_session(), new_session()
+    first.clicked(place(1), positive=True)
+    kept(first, "x")
+    second.clicked(place(2), positive=True)
+    kept(second, "y")
+    held, files = Held(monkeypatch), files_of(first)
+    first.clicked(place(1), positive=True)
+    assert held.begun.wait(30)
+    files.save("x", replace=False)
+    files.open("y")
+    until(lambda: first.name == "y", 30, "the other")
+    until(lambda: said.errors, 30, "the sentence")
+    assert said.errors == ["x was not saved, for the objects were changed; save again"]
+    held.leave.set()
+    first.clicked(place(2), positive=True)
+    refined(first)
+    until(lambda: not first.is_busy and not files._tickets)
+    assert covered(workshop, "x") == {1} and covered(workshop, "y") == {2}
+
+
+def test_a_save_is_dropped_by_going_back_to_what_is_known(
+    new_session: New, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    until(lambda: not session.is_busy)
+    held, files = Held(monkeypatch), files_of(session)
+    session.clicked(place(2), positive=False)
+    assert held.begun.wait(30)
+    files.save("z", replace=False)
+    session.undo()
+    until(lambda: screen.errors, 30, "the sentence")
+    assert screen.errors == ["z was not saved, for the objects were changed; save again"]
+    until(lambda: not files._tickets, 30, "its end")
+    assert workshop.home.run.segmentation_names() == []
+
+
+def test_what_cannot_be_refined_is_not_saved(new_session: New, workshop: Workshop):
+    session, screen = new_session()
+    session.clicked((0.02, 0.02), positive=True)
+    files_of(session).save("mine", replace=False)
+    until(lambda: len(screen.errors) > 1, 30, "both sentences")
+    assert any("hit only background" in error for error in screen.errors)
+    assert screen.errors[-1] == "mine was not saved, for it is not refined; refine it, then save"
+    assert workshop.home.run.segmentation_names() == []
+
+
+def test_only_the_field_that_is_shown_is_saved(new_session: New, workshop: Workshop):
+    session, _ = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    until(lambda: not session.is_busy)
+    first, state = session.outcome, session.state
+    session.edit(lambda state: state.without(0))
+    session.clicked(place(2), positive=True)
+    refined(session)
+    until(lambda: not session.is_busy)
+    assert first is not None
+    with pytest.raises(InputError, match="changed while they were saved"):
+        save_session(workshop.home, session.segmenting.scratch, "mine", state, first, "draft", 0.0)
+    assert workshop.home.run.segmentation_names() == []
+    session.undo()
+    session.undo()
+    assert session.outcome is first
+    kept(session, "mine")
+    assert covered(workshop, "mine") == {1}, "it is trained again, for another's lay there"
+
+
+def test_what_is_copied_is_not_trained_over(new_session: New, tmp_path: Path):
+    session, _ = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    scratch, outcome = session.segmenting.scratch, session.outcome
+    assert outcome is not None and outcome.field is not None
+    field, order = outcome.field, ["begun"]
+
+    def train(folder: Path) -> Any:
+        order.append("trained")
+        return field
+
+    thread = threading.Thread(target=lambda: scratch.refill(train))
+    with scratch.kept(field) as run:
+        thread.start()
+        shutil.copytree(run.folder, tmp_path / "copy")
+        order.append("copied")
+    thread.join()
+    assert order == ["begun", "copied", "trained"]
+
+
+def test_a_full_disk_leaves_what_was_there(
+    new_session: New, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    kept(session, "mine")
+    run = workshop.home.run
+    before = {
+        path: path.read_bytes() for path in run.segmentation("mine").folder.rglob("*") if path.is_file()
+    }
+    stage = run.stage("segmentations/mine")
+    real = shutil.copytree
+
+    def full(source: str, target: str, **_: object) -> str:
+        if target.endswith("field.safetensors"):
+            raise OSError(errno.ENOSPC, "No space left on device", target)
+        return shutil.copy2(source, target)
+
+    monkeypatch.setattr(
+        shutil, "copytree", lambda source, target, *_: real(source, target, copy_function=full)
+    )
+    session.clicked(place(2), positive=True)
+    refined(session)
+    kept(session, "mine")
+    assert "mine cannot be written" in screen.errors[-1] and "No space left" in screen.errors[-1]
+    after = {path: path.read_bytes() for path in run.segmentation("mine").folder.rglob("*") if path.is_file()}
+    assert after == before and run.stage("segmentations/mine") == stage
+    left = [path.relative_to(run.segmentations) for path in run.segmentations.rglob("*") if path.is_file()]
+    assert {path.parts[0] for path in left} == {"mine"}, "what was copied makes room again"
+
+
+def test_saving_again_keeps_the_exports(new_session: New, workshop: Workshop):
+    session, _ = new_session()
+    session.clicked(place(1), positive=True)
+    kept(session, "mine")
+    folder = workshop.home.run.segmentation("mine")
+    folder.exports.mkdir()
+    (folder.exports / "mine.ply").write_text("points")
+    session.edit(lambda state: state.without(0))
+    session.clicked(place(2), positive=True)
+    refined(session)
+    kept(session, "mine")
+    assert covered(workshop, "mine") == {2}
+    assert (folder.exports / "mine.ply").read_text() == "points"
+    stage = workshop.home.run.stage("segmentations/mine")
+    assert stage is not None and stage.is_complete
+
+
+def test_what_another_page_saved_since_is_not_replaced_unasked(new_session: New, workshop: Workshop):
+    (one, said), (other, _) = new_session(), new_session()
+    one.clicked(place(1), positive=True)
+    kept(one, "ball")
+    other.edit(lambda state: state.renamed("second"))
+    other.clicked(place(2), positive=True)
+    kept(other, "ball", replace=True)
+    kept(one, "ball")
+    assert "ball was saved anew from elsewhere" in said.errors[-1]
+    assert kept_names(workshop.home.run, "ball") == ("second",)
+    kept(one, "BALL", replace=True)
+    assert workshop.home.run.segmentation_names() == ["ball"] and one.name == "ball"
+    kept(other, "ball")
+    assert kept_names(workshop.home.run, "ball") == ("object 1",)
+
+
+def test_a_box_drawn_between_the_views_leaves_a_file_that_can_be_read(new_session: New, workshop: Workshop):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    camera = ball_camera(3)
+    free = Picture("", Viewpoint.of_camera(camera, 3.0), camera.width, camera.height)
+    session.edit(lambda state: state.with_object("boxed"))
+    x, y = (part * size for part, size in zip(place(2), (camera.width, camera.height), strict=True))
+    session.edit(lambda state: state.with_box(Box(free, (x - 9, y - 9, x + 9, y + 9))))
+    refined(session)
+    kept(session, "mine")
+    assert screen.errors == []
+    assert set(read_prompts(workshop.home.run.segmentation("mine").prompts)) == {"object 1"}
+    assert load_session(workshop.field, "mine", "truth").state.objects == session.state.objects
+
+
+class Exporting:
+    """An export that goes on until it is stopped."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun = 0
+
+        def export(target: object, path: Path, progress: ProgressCallback) -> None:
+            self.begun += 1
+            while True:
+                progress(Progress("points", 0, 1))
+
+        monkeypatch.setattr("sanerf_hq.viewer.files.export_points", export)
+
+
+def test_stop_reaches_what_waits_as_well(new_session: New, monkeypatch: pytest.MonkeyPatch):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    kept(session, "mine")
+    exporting, files = Exporting(monkeypatch), files_of(session)
+    files.export("points", "")
+    files.export("points", "object 1")
+    until(lambda: exporting.begun, 30, "the first")
+    files.stop()
+    until(lambda: not files._tickets, 30, "the end of both")
+    assert exporting.begun == 1 and screen.statuses[-1].text == "stopped; nothing was written"
+
+
+@pytest.mark.filterwarnings("ignore:Queued a .* on a closed connection")
+def test_a_page_that_is_closed_stops_its_exports(app: App, monkeypatch: pytest.MonkeyPatch):
+    (client,) = joined(app)
+    (session,) = app.sessions
+    page = session.screen
+    assert isinstance(page, Page)
+    client.click(1)
+    until(lambda: session.is_refined, 60, "the refined field")
+    page.files.save("mine", replace=False)
+    until(lambda: session.name == "mine", 60, "what is saved")
+    exporting = Exporting(monkeypatch)
+    page.files.export("points", "")
+    until(lambda: exporting.begun, 30, "the export")
+    client.socket.close()
+    until(lambda: not page.files._tickets, 30, "its end")
