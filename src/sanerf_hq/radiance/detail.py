@@ -8,7 +8,7 @@ move before a camera that stays in its place, all others are drawn with still le
 from __future__ import annotations
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
@@ -31,18 +31,27 @@ def chances(pixels: TrainingPixels, plain: float) -> UInt8[Tensor, "n_pixels"]:
         pixels: Of all training views.
         plain: Chance of a pixel without any contrast round it, in [0, 1].
     """
-    contrasts = []
-    for camera, rgb in zip(pixels.cameras, pixels.rgb.split(pixels.offsets.diff().tolist()), strict=True):
-        grey = rgb.float().mean(-1).view(1, 1, camera.height, camera.width)
-        squared = (grey - _blurred(grey)).square()
-        contrasts.append(_blurred(squared).sqrt().flatten())
-    contrast = torch.cat(contrasts)
-    full = contrast[:: -(-len(contrast) // ASKED)].quantile(USUAL).clamp_min(LEAST)
-    chance = plain + (1 - plain) * (contrast / full).clamp(max=1.0)
+    sizes = pixels.offsets.diff().tolist()
+    # A photo at a time, and in half precision: photos are many, and their colours take three bytes a pixel.
+    contrasts = [
+        _contrast(rgb.view(camera.height, camera.width, 3)).half()
+        for camera, rgb in zip(pixels.cameras, pixels.rgb.split(sizes), strict=True)
+    ]
+    stride = -(-len(pixels.rgb) // ASKED)
+    full = torch.cat([contrast[::stride] for contrast in contrasts]).float().quantile(USUAL).clamp_min(LEAST)
     changed = changed_pixels(pixels) if moments_of(pixels.cameras) else None
-    if changed is not None and bool(changed.any()):
-        chance = torch.where(changed, 1.0, STILL * chance)
-    return (255 * chance).round().byte()
+    moving = changed.split(sizes) if changed is not None and bool(changed.any()) else [None] * len(sizes)
+    result = torch.empty(len(pixels.rgb), dtype=torch.uint8)
+    for part, contrast, moves in zip(result.split(sizes), contrasts, moving, strict=True):
+        chance = plain + (1 - plain) * (contrast.float() / full).clamp(max=1.0)
+        chance = chance if moves is None else torch.where(moves, 1.0, STILL * chance)
+        part.copy_((255 * chance).round())
+    return result
+
+
+def _contrast(rgb: UInt8[Tensor, "h w 3"]) -> Float[Tensor, "hw"]:
+    grey = rgb.float().mean(-1)[None, None]
+    return _blurred((grey - _blurred(grey)).square()).sqrt().flatten()
 
 
 def _blurred(picture: Tensor) -> Tensor:
