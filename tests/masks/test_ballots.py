@@ -101,10 +101,13 @@ def test_the_core_is_what_a_segmenter_is_surest_of():
     masks = Masks(logits[None], torch.tensor([0.8]), logits[None])
     (one,) = candidates_of(0, masks, torch.zeros(0, 2), torch.zeros(0, dtype=torch.bool), "user")
     assert int(one.mask.sum()) == 3 * 20
+    assert one.core is not None
     assert torch.equal(one.core, logits > 5), "three quarters of the mask"
     flat = Masks(torch.full((1, 3, 4), 2.0), torch.tensor([0.8]), logits[None])
     (one,) = candidates_of(0, flat, torch.zeros(0, 2), torch.zeros(0, dtype=torch.bool), "user")
-    assert bool(one.core.all())
+    assert one.core is not None and bool(one.core.all())
+    (one,) = candidates_of(0, flat, torch.zeros(0, 2), torch.zeros(0, dtype=torch.bool), "spread")
+    assert one.core is None
 
 
 def test_what_is_thought_of_a_mask_alone():

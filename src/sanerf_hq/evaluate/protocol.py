@@ -1,6 +1,6 @@
 """Protocol: a scene trained, each of its objects prompted and segmented, everything scored (method.md §6).
 
-Test views are those that the scene's file names; the prompted view is none of them. They are held out of the
+Test views are those that the scene's file names; it should prompt in none of them. They are held out of the
 radiance field's training and of the masks.
 """
 

@@ -86,7 +86,7 @@ class Scores:
     Attributes:
         psnr: Mean over the views, dB; None where none has a pixel to score.
         psnr_object: Over the pixels that the truth gives to any object.
-        objects: As they were given; empty without truth.
+        objects: In the order given, those that any test view has truth for.
         pictures: Some photos beside their renders.
     """
 

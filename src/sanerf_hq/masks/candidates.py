@@ -20,22 +20,23 @@ class Candidate:
     Attributes:
         number: The view's number among the training views.
         mask: Its pixels.
-        core: Those but the fourth part that the segmenter is least sure of.
         source: Who prompted it: user, projected, spread, repeated, labels or altered.
         predicted: The segmenter's own guess of its IoU, in [0, 1].
         stability: IoU of the masks at a little less and a little more than the usual threshold.
         answered: Share of the visible prompt that it answers: positive points in, negative ones out.
         near: Share of what it shows that is not far off the clicks, measured by how far they lie apart.
+        core: Of an answer to the user's own prompt, its pixels but the fourth part that the segmenter is
+            least sure of; None of others, of which nothing is carried on.
     """
 
     number: int
     mask: Bool[Tensor, "h w"]
-    core: Bool[Tensor, "h w"]
     source: str
     predicted: float = 1.0
     stability: float = 1.0
     answered: float = 1.0
     near: float = 1.0
+    core: Bool[Tensor, "h w"] | None = None
 
 
 def candidates_of(
@@ -51,10 +52,14 @@ def candidates_of(
         mask = logits > 0
         if bool(mask.any()):
             answered = share_answered(mask, points, on_object)
-            inside = logits[mask]
-            core = logits >= inside.kthvalue(1 + len(inside) // UNSURE).values
-            found.append(Candidate(number, mask, core, source, predicted, stability(logits), answered))
+            core = _core(logits) if source == "user" else None
+            found.append(Candidate(number, mask, source, predicted, stability(logits), answered, core=core))
     return found
+
+
+def _core(logits: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+    inside = logits[logits > 0]
+    return logits >= inside.kthvalue(1 + len(inside) // UNSURE).values
 
 
 def stability(logits: Float[Tensor, "h w"]) -> float:

@@ -90,7 +90,7 @@ class Labelled:
         for number, mask in self._masks.items():
             visible = self._seen.visible[number] & relied
             answered = share_answered(mask, self._seen.xy[number][visible], self._on_object[visible])
-            candidates.append(Candidate(number, mask, mask, source, answered=answered))
+            candidates.append(Candidate(number, mask, source, answered=answered))
         settled = self._polls.settle(candidates, set(self._seeing()), self._config)
         return settled.segments(self._home, identity)
 

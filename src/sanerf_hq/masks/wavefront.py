@@ -128,7 +128,9 @@ class Wavefront:
         A click on a part too thin for the field has no point in space, or one that lies far behind nearly all
         that its mask shows; the mask knows what it is part of.
         """
-        sure = interior(best.mask) & best.core
+        sure = interior(best.mask)
+        if best.core is not None:
+            sure &= best.core
         xy = (sure if bool(sure.any()) else best.mask).nonzero().flip(-1).float() + 0.5
         xy = xy[:: 1 + len(xy) // MOST_PIXELS]
         depth = self._field.depth_at(marks.camera, xy)

@@ -18,7 +18,7 @@ from sanerf_hq.prompts.prompt import BoxPrompt, Click, PointPrompt, Prompt, Spac
 from sanerf_hq.radiance import RadianceField
 from sanerf_hq.scene import View
 
-TOLERANCE = 0.02
+TOLERANCE = 0.02  # of a point's depth, how far behind a surface it may lie and still be seen
 LEAST_COMPANY = 3  # clicks, among which one can be told to be astray
 STEEP = 4.0  # times as far behind another click as beside it
 

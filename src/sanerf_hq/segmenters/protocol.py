@@ -66,7 +66,7 @@ class Masks:
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """The contract that compact, sam, sam_hq and grabcut fulfil."""
+    """The contract that compact, sam, sam_hq, sam2 and grabcut fulfil."""
 
     @property
     def name(self) -> str:
