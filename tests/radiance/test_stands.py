@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sanerf_hq.geometry import Camera, WorldTransform, contract, look_at, to_unit
-from sanerf_hq.radiance.stands import OF_FOCUS, OF_STEP, STAND, first_stands, stands
+from sanerf_hq.radiance.stands import OF_FOCUS, OF_REACH, OF_STEP, STAND, before_others, first_stands, stands
 
 WORLD = WorldTransform((0.0, 0.0, 0.0), 1.0)
 K = torch.tensor([[60.0, 0.0, 40.0], [0.0, 60.0, 30.0], [0.0, 0.0, 1.0]])
@@ -46,7 +46,7 @@ def test_photos_from_one_place_are_one_step_from_the_next_place() -> None:
     assert torch.allclose(first_stands(twice), torch.full((18,), STAND))
 
 
-def empty_at(cells: Tensor, *points: tuple[float, float, float]) -> list[bool]:
+def taken(cells: Tensor, *points: tuple[float, float, float]) -> list[bool]:
     side = cells.shape[0]
     i, j, k = (to_unit(contract(torch.tensor(points))) * side).long().unbind(-1)
     return cells[i, j, k].tolist()
@@ -55,14 +55,10 @@ def empty_at(cells: Tensor, *points: tuple[float, float, float]) -> list[bool]:
 def test_what_others_have_before_them_is_no_stand() -> None:
     """A camera right before the thing in the middle; those round it see the thing as near as their reach."""
     places = torch.cat([orbit(8, 2.0), torch.tensor([[0.0, 0.0, 0.3]])])
-    cameras = [camera(place) for place in places]
-    reaches = torch.tensor([2.0] * 8 + [2.0])
-    cells = stands(cameras, WORLD, reaches, 128)
-    assert empty_at(cells, (2.0, 0.0, 0.0), (1.75, 0.0, 0.0), (0.0, 2.2, 0.0)) == [True] * 3
-    assert empty_at(cells, (0.0, 0.0, 0.0), (0.0, 0.0, 0.2), (1.0, 0.0, 0.0)) == [False] * 3
+    cells = before_others([camera(place) for place in places], WORLD, torch.full((9,), 2.0), 128)
+    assert taken(cells, (0.0, 0.0, 0.0), (0.0, 0.0, 0.2), (0.1, 0.0, 0.1)) == [True] * 3
+    assert taken(cells, (2.0, 0.0, 0.0), (1.8, 0.0, 0.0), (0.0, 2.1, 0.0)) == [False] * 3
 
 
 def test_a_camera_that_sees_things_nearby_takes_less() -> None:
-    alone = [camera(torch.tensor([2.0, 0.0, 0.0]))]
-    assert empty_at(stands(alone, WORLD, torch.tensor([3.0]), 128), (1.7, 0.0, 0.0)) == [True]
-    assert empty_at(stands(alone, WORLD, torch.tensor([0.5]), 128), (1.7, 0.0, 0.0)) == [False]
+    assert stands(torch.tensor([3.0, 0.5])).tolist() == pytest.approx([STAND, OF_REACH * 0.5])

@@ -31,19 +31,20 @@ def chances(pixels: TrainingPixels, plain: float) -> UInt8[Tensor, "n_pixels"]:
         pixels: Of all training views.
         plain: Chance of a pixel without any contrast round it, in [0, 1].
     """
-    sizes = pixels.offsets.diff().tolist()
-    # A photo at a time, and in half precision: photos are many, and their colours take three bytes a pixel.
-    contrasts = [
-        _contrast(rgb.view(camera.height, camera.width, 3)).half()
+    sizes, starts = pixels.offsets.diff().tolist(), pixels.offsets.tolist()
+    photos = [
+        rgb.view(camera.height, camera.width, 3)
         for camera, rgb in zip(pixels.cameras, pixels.rgb.split(sizes), strict=True)
     ]
+    # Contrasts are found twice, a photo at a time: all of them would take more than the photos do.
     stride = -(-len(pixels.rgb) // ASKED)
-    full = torch.cat([contrast[::stride] for contrast in contrasts]).float().quantile(USUAL).clamp_min(LEAST)
+    some = [_contrast(rgb)[-start % stride :: stride] for rgb, start in zip(photos, starts, strict=False)]
+    full = torch.cat(some).quantile(USUAL).clamp_min(LEAST)
     changed = changed_pixels(pixels) if moments_of(pixels.cameras) else None
     moving = changed.split(sizes) if changed is not None and bool(changed.any()) else [None] * len(sizes)
     result = torch.empty(len(pixels.rgb), dtype=torch.uint8)
-    for part, contrast, moves in zip(result.split(sizes), contrasts, moving, strict=True):
-        chance = plain + (1 - plain) * (contrast.float() / full).clamp(max=1.0)
+    for part, rgb, moves in zip(result.split(sizes), photos, moving, strict=True):
+        chance = plain + (1 - plain) * (_contrast(rgb) / full).clamp(max=1.0)
         chance = chance if moves is None else torch.where(moves, 1.0, STILL * chance)
         part.copy_((255 * chance).round())
     return result

@@ -17,8 +17,8 @@ from sanerf_hq.geometry import Camera, WorldTransform
 from sanerf_hq.radiance.coarse_cells import as_grid, cell_middles
 
 STAND = 0.4  # field units round a camera, the most
-OF_FOCUS = 0.3  # of its distance from what all cameras look at, the most at first
-OF_STEP = 1.2  # of the usual distance from a camera to the next, the most at first
+OF_FOCUS = 0.31  # of its distance from what all cameras look at, the most at first
+OF_STEP = 1.25  # of the usual distance from a camera to the next, the most at first
 OF_REACH = 0.4  # of the distance that a quarter of its rays end before, the most
 SAME = 1e-4  # field units up to which two cameras stand in one place
 BEFORE = 1.25  # reaches within which what a camera sees is before it, not its background
@@ -35,10 +35,15 @@ def first_stands(centers: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
     return (OF_FOCUS * centers.norm(dim=-1)).clamp(max=min(STAND, OF_STEP * step))
 
 
-def stands(
+def stands(reaches: Float[Tensor, "n_cameras"]) -> Float[Tensor, "n_cameras"]:
+    """The same once it is known what a quarter of each camera's rays end before, ``reaches``."""
+    return (OF_REACH * reaches).clamp(max=STAND)
+
+
+def before_others(
     cameras: Sequence[Camera], world: WorldTransform, reaches: Float[Tensor, "n_cameras"], side: int
 ) -> Bool[Tensor, "side side side"]:
-    """Cells of the contracted cube that are empty because somebody stood there.
+    """Cells of the contracted cube round cameras that other cameras have before them.
 
     Args:
         cameras: That photos were taken with.
@@ -48,14 +53,13 @@ def stands(
     """
     points = cell_middles(reaches.device)
     centers = world.to_field(torch.stack([camera.center for camera in cameras])).to(points)
-    radii = (OF_REACH * reaches).clamp(max=STAND)
     near = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-    for center, radius in zip(centers, radii, strict=True):
-        near |= (points - center).square().sum(-1) < radius**2
+    for center in centers:
+        near |= (points - center).square().sum(-1) < (2 * STAND) ** 2  # with room for the size of cells
     asked = near.nonzero()[:, 0]
     in_scene = world.to_scene(points[asked])
     before = torch.zeros(len(asked), dtype=torch.bool, device=points.device)
     for camera, center, reach in zip(cameras, centers, reaches, strict=True):
         away = (points[asked] - center).norm(dim=-1)
         before |= (away > STAND) & (away < BEFORE * reach) & camera.project(in_scene).on_screen
-    return as_grid(asked[~before], side)
+    return as_grid(asked[before], side)

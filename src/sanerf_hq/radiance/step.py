@@ -26,7 +26,7 @@ from sanerf_hq.radiance.pose_refinement import PoseRefinement
 from sanerf_hq.radiance.precision import autocast
 from sanerf_hq.radiance.render import PackedSamples, composite
 from sanerf_hq.radiance.sampling import carving, choose_samples
-from sanerf_hq.radiance.stands import STAND, first_stands, stands
+from sanerf_hq.radiance.stands import STAND, before_others, first_stands, stands
 from sanerf_hq.runs import Key, load_optimiser, optimiser_tensors, under_prefix, with_prefix
 from sanerf_hq.scene import TrainingPixels
 
@@ -119,7 +119,7 @@ def new_state(
     level = config.occupancy_threshold * FADE**-UNKNOWN_FADES
     occupancy = Occupancy.full(config.occupancy_side, level, device)
     centers = centers.to(device)
-    occupancy.clear_round(centers, first_stands(centers))
+    occupancy.clear(occupancy.cells_round(centers, first_stands(centers)))
     exposure = Exposure(len(centers)).to(device) if config.exposure else None
     poses = PoseRefinement(centers).to(device) if config.refine_poses else None
     shares: list[tuple[nn.Module | None, float, float]] = [
@@ -274,7 +274,9 @@ def make_step(
         if key.step == int(PASSAGES_FROM * config.steps):
             grid.clear(passages(pixels.cameras, world, state.nearness.reaches, grid.side))
         if key.step == int(FOG_SHARE * config.steps):
-            grid.clear(stands(pixels.cameras, world, state.nearness.reaches, grid.side))
+            reaches = state.nearness.reaches
+            there = before_others(pixels.cameras, world, reaches, grid.side)
+            grid.clear(grid.cells_round(centers, stands(reaches)) & ~there)
         error = ((image.detach() - target).square() * share).sum()
         n_candidates, n_samples = known.sigmas.shape[0], sigmas.shape[0]
         metrics: dict[str, float | Tensor] = {
