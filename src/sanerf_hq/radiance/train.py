@@ -192,7 +192,7 @@ def _known_field(path: Path, device: str) -> RadianceField | None:
     try:
         return load_field(path, device)
     except DamagedFile as error:
-        LOG.warning("%s: it is trained again", error)
+        LOG.warning("%s: it is trained again; segment anew what was made with another version's field", error)
         return None
 
 
