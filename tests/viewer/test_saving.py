@@ -19,6 +19,7 @@ from sanerf_hq.viewer import workshop as module
 from sanerf_hq.viewer.app import App
 from sanerf_hq.viewer.files import Files
 from sanerf_hq.viewer.page import Page
+from sanerf_hq.viewer.saving import Wanted
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.state import Box, Picture
 from sanerf_hq.viewer.storage import kept_names, load_session, save_session
@@ -94,6 +95,22 @@ def test_a_save_is_dropped_where_another_is_opened_before_it_is_refined(
     refined(first)
     until(lambda: not first.is_busy and not files._tickets)
     assert covered(workshop, "x") == {1} and covered(workshop, "y") == {2}
+
+
+def test_a_save_that_is_looked_at_once_another_is_open_says_that_the_objects_were_changed(
+    new_session: New,
+):
+    (first, _), (second, _) = new_session(), new_session()
+    first.clicked(place(1), positive=True)
+    kept(first, "x")
+    second.clicked(place(2), positive=True)
+    kept(second, "y")
+    wanted = Wanted.of(first, "x", replace=False)
+    assert wanted.checked_moment(first) == "x"
+    files_of(first).open("y")
+    until(lambda: first.name == "y", 30, "the other")
+    with pytest.raises(InputError, match="x was not saved, for the objects were changed"):
+        wanted.checked_moment(first)
 
 
 def test_a_save_is_dropped_by_going_back_to_what_is_known(

@@ -20,7 +20,7 @@ from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.state import History
 from sanerf_hq.viewer.storage import Saved, load_session, record_session, save_session
 from sanerf_hq.viewer.worker import Ticket
-from sanerf_hq.viewer.workshop import Request, Workshop
+from sanerf_hq.viewer.workshop import Workshop
 
 LOG = logging.getLogger(__name__)
 Kind = Literal["mesh", "points", "masks"]
@@ -99,9 +99,7 @@ class Files:
         with self._busy:
             ticket.check()
             name = wanted.checked_moment(session)  # again: much may have been written in the meantime
-            state = session.state
-            if Request.of(state.prompted, session.segmenter) != wanted.request:
-                raise InputError(f"{name} was not saved, for the objects were changed; save again")
+            state = wanted.current(session)
             session.saved = save_session(
                 wanted.workshop.home,
                 session.segmenting.scratch,
@@ -117,10 +115,14 @@ class Files:
     def _follow(self, wanted: Wanted, ticket: Ticket) -> None:
         session, workshop, state = self._session, wanted.workshop, wanted.state
         before, spec, run = session.history, wanted.request.segmenter, workshop.home.run
-        name, moment, threshold = wanted.checked_name(session), workshop.home.moment, session.look.threshold
+        name, moment, threshold = (
+            wanted.checked_name(session.saved),
+            workshop.home.moment,
+            session.look.threshold,
+        )
 
         def record(folder: SegmentationFolder, names: tuple[str, ...]) -> None:
-            wanted.checked_name(session)  # again: much may have been written in the meantime
+            wanted.checked_name(session.saved)  # again: much may have been written in the meantime
             record_session(folder, moment, state, names, spec, workshop.preset, threshold)
 
         found = workshop.follow(followable(state), spec, name, ticket.check, record)

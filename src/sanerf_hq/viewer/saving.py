@@ -40,8 +40,23 @@ class Wanted:
         """What a session asks for now."""
         return Wanted(session.workshop, session.state, session.request, name, replace)
 
-    def checked_name(self, session: Session) -> str:
+    def current(self, session: Session) -> SessionState:
+        """The session's objects, renamed ones perhaps, where it still asks for what is to be kept.
+
+        Raises:
+            InputError: The session asks for something else by now.
+        """
+        state = session.state
+        request = Request.of(state.prompted, session.segmenter)
+        if session.workshop is not self.workshop or request != self.request:
+            raise InputError(f"{self.name} was not saved, for the objects were changed; save again")
+        return state
+
+    def checked_name(self, saved: Saved | None) -> str:
         """The name under which it may be kept.
+
+        Args:
+            saved: What the session was opened from or saved as.
 
         Raises:
             InputError: It may not: the name is none, or what has it is not to be lost.
@@ -53,9 +68,9 @@ class Wanted:
             raise InputError("there is nothing to save; click on an object first")
         if taken is None or self.replace:
             return taken or name
-        if session.saved is None or session.saved.name != taken:
+        if saved is None or saved.name != taken:
             check_name(name, [taken])
-        if session.saved != Saved.now(home.run, taken):
+        if saved != Saved.now(home.run, taken):
             raise InputError(
                 f"{taken} was saved anew from elsewhere since this page saved or opened it; "
                 "choose another name, or let it be replaced"
@@ -74,9 +89,11 @@ class Wanted:
         """The same for keeping the moment that is shown alone.
 
         Raises:
-            InputError: Also where the segmentation of that name holds other moments.
+            InputError: Also where the segmentation of that name holds other moments, and as :meth:`current`.
         """
-        name = self.checked_name(session)
+        saved = session.saved  # before the objects, for it changes after them
+        self.current(session)
+        name = self.checked_name(saved)
         field, home = self.workshop.field, self.workshop.home
         others = (moment for moment in field.moments if moment != field.moment)
         if not self.replace and any(home.at(one).segmentation(name).field.exists() for one in others):
@@ -117,8 +134,7 @@ class Wanted:
         Raises:
             InputError: The session asks for something else by now.
         """
-        if session.workshop is not self.workshop or session.request != self.request:
-            raise InputError(f"{self.name} was not saved, for the objects were changed; save again")
+        self.current(session)
         outcome = session.outcome
         if outcome is None or outcome.request != self.request:
             return None
