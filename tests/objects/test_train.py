@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -195,6 +196,24 @@ def test_a_name_is_not_taken_twice(field: BallField, red: ObjectField):
     assert torch.equal(again.network.table, red.network.table), (
         "the same masks and settings are read, not trained"
     )
+
+
+def test_what_was_cut_out_of_another_field_is_not_taken_for_this_ones(field: BallField):
+    masks = masks_of(field, 1, "red")
+    made = train_object_field(field, masks, "stale", CONFIG)
+    geometry = load_view_samples(field).surfaces.geometry
+    other = replace(field, network=deepcopy(field.network))
+    with torch.no_grad():
+        other.network.density[2].weight *= 2
+    assert torch.equal(load_object_field(field, "stale").network.table, made.network.table)
+    with pytest.raises(InputError, match=r"was cut out of another field .* again with --replace"):
+        load_object_field(other, "stale")
+    with pytest.raises(InputError, match="or of a field trained before; choose another name or delete it"):
+        train_object_field(other, masks, "stale", CONFIG)
+    own = load_view_samples(other).surfaces.geometry
+    assert torch.allclose(own.float(), 2 * geometry.float(), atol=2e-7)  # the least that half precision has
+    anew = train_object_field(other, masks, "stale", CONFIG, overwrite=True)
+    assert load_object_field(other, "stale").names == anew.names == ("red",)
 
 
 def test_what_has_the_name_stays_until_the_new_one_is_whole(field: BallField):

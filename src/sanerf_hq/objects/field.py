@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera, Rays, contract, to_unit
 from sanerf_hq.objects.composite import BACKGROUND_LOGIT, composite_identities, is_solid, restricted
 from sanerf_hq.objects.config import ObjectConfig, RayPairConfig
@@ -21,7 +22,7 @@ from sanerf_hq.objects.votes import VoteGrid
 from sanerf_hq.radiance import GridConfig, RadianceField, SurfaceSamples
 from sanerf_hq.runs import DamagedFile, read_tensors, under_prefix, with_prefix, write_tensors
 
-FORMAT = "3"
+FORMAT = "4"
 POINTS_A_CHUNK = 1 << 16
 RAYS_A_CHUNK = 1 << 16
 
@@ -144,6 +145,7 @@ def save_object_field(field: ObjectField, path: Path) -> None:
         "format": FORMAT,
         "config": json.dumps(asdict(field.config)),
         "names": json.dumps(field.names),
+        "radiance": field.radiance.network.digest(),
     }
     tensors = with_prefix("network", field.network.state_dict()) | {"cells": field.region.cells}
     if field.votes is not None:
@@ -155,7 +157,7 @@ def load_object_field_file(radiance: RadianceField, path: Path) -> ObjectField:
     """Read what :func:`save_object_field` wrote.
 
     Raises:
-        InputError: The file is missing, damaged or of another version.
+        InputError: The file is missing, damaged or of another version, or belongs to another radiance field.
     """
     file = read_tensors(path, radiance.device)
     try:
@@ -166,9 +168,15 @@ def load_object_field_file(radiance: RadianceField, path: Path) -> ObjectField:
         config = ObjectConfig(**(settings | nested))
         region = Region.of(file.tensors["cells"])
         names = tuple(json.loads(file.metadata["names"]))
+        known = file.metadata["radiance"]
         network = ObjectNetwork(config, radiance.network.n_geometry, len(names)).to(radiance.device)
         network.load_state_dict(under_prefix("network", file.tensors))
         votes = VoteGrid(**under_prefix("votes", file.tensors)) if config.from_votes else None
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise DamagedFile(f"{path} is no object field of this version; segment again") from error
+    if known != radiance.network.digest():
+        raise InputError(
+            f"{path} was cut out of another field than the one that is there, which was trained since: "
+            "segment again with --replace; the segmentation's prompts.json will do for --prompts"
+        )
     return ObjectField(radiance, network.eval().requires_grad_(False), region, names, config, votes)

@@ -199,7 +199,9 @@ def _fused(
     """The masks of each moment as a field, all of them one segmentation."""
     run = scene.field.at_home().run
     whole = run.segmentation(name)
-    settings = {"moments": {str(moment): settings_of(one, config) for moment, one in masks.items()}}
+    settings = {
+        "moments": {str(moment): settings_of(scene.field, one, config) for moment, one in masks.items()}
+    }
     if not overwrite and is_made(run, name, whole, settings):
         return load_moving_object(scene.field, name)
     with run.drafting(name, settings) as draft:

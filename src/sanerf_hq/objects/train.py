@@ -188,7 +188,7 @@ def train_object_field(
     """
     run, name = field.at_home().run, name or masks.names[0]
     part = field.at_home().segmentation(name)
-    settings = settings_of(masks, config or ObjectConfig())
+    settings = settings_of(field, masks, config or ObjectConfig())
     with run.lock():
         if not overwrite and is_made(run, name, part, settings) and part.field.exists():
             return load_object_field_file(field, part.field)
@@ -212,15 +212,20 @@ def is_made(run: Run, name: str, part: SegmentationFolder, settings: Mapping[str
         return False
     if made is None or made.config != plain(settings):
         raise InputError(
-            f"{whole.folder} holds a segmentation of other masks or settings; "
+            f"{whole.folder} holds a segmentation of other masks or settings, or of a field trained before; "
             "choose another name or delete it"
         )
     return True
 
 
-def settings_of(masks: MaskSet, config: ObjectConfig) -> dict[str, Any]:
+def settings_of(field: RadianceField, masks: MaskSet, config: ObjectConfig) -> dict[str, Any]:
     """What an object field depends on beside the run."""
-    return {**asdict(_fitting(masks, config)), "masks": masks.digest, "names": list(masks.names)}
+    return {
+        **asdict(_fitting(masks, config)),
+        "masks": masks.digest,
+        "names": list(masks.names),
+        "radiance": field.network.digest(),
+    }
 
 
 def fuse(
@@ -236,7 +241,7 @@ def fuse(
     What is done there already is gone on with. The run is held for writing.
     """
     config = _fitting(masks, config or ObjectConfig())
-    home, settings = field.at_home(), settings_of(masks, config)
+    home, settings = field.at_home(), settings_of(field, masks, config)
     run, part = home.run, home.part(draft)
     stage = home.segmentation(draft.name).stage  # chance is that of the place where it will lie
     done = run.stage(part.stage)

@@ -12,6 +12,8 @@ cameras as in the distance: per unit of true length the distance would be opaque
 
 from __future__ import annotations
 
+import hashlib
+
 import torch
 from jaxtyping import Bool, Float, Int32
 from torch import Tensor, nn
@@ -76,6 +78,14 @@ class RadianceNetwork(nn.Module):
                     module.weight.uniform_(-bound, bound, generator=generator)
                     if module.bias is not None:
                         module.bias.zero_()
+
+    def digest(self) -> str:
+        """32 hexadecimal digits that stand for what was learnt: no two trainings end at the same layers."""
+        digest = hashlib.blake2b(digest_size=16)
+        for layers in (self.density, self.colour):
+            for parameter in layers.parameters():
+                digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     @property
     def moves(self) -> bool:

@@ -96,7 +96,14 @@ def load_view_samples(field: RadianceField, progress: ProgressCallback = quiet) 
         return load_view_samples(field.whole(), progress).of_moment(home)
     path = home.run.views / FILE
     digest = config_digest(
-        [asdict(field.config), field.spacing, home.width, home.run.seed, home.run.fingerprint]
+        [
+            asdict(field.config),
+            field.spacing,
+            home.width,
+            home.run.seed,
+            home.run.fingerprint,
+            field.network.digest(),
+        ]
     )
     block = max(BLOCK, math.ceil(math.sqrt(home.pixel_rays.n_pixels / MOST_RAYS)))
     kept = _read(path, digest, field.device)
