@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.segmenters.batches import LowResMasks, PromptBatch, decode_in_batches
+from sanerf_hq.segmenters.clicks import is_corrected, joined, on_object
 from sanerf_hq.segmenters.colour_cut import thumbnail
 from sanerf_hq.segmenters.compact.encoder import Features
 from sanerf_hq.segmenters.compact.model import CONFIG, SINGLE, THREE, WEIGHTS, CompactModel
@@ -32,7 +33,8 @@ class Compact:
 
     The embedding is ``image`` (64, 48, 48), the skips ``fine`` (16, 96, 96) and ``finest`` (4, 192, 192),
     and ``colours`` (192, 192): 1 MB in half precision; beside them the ``photo``, at most 512 pixels long.
-    A lone click gets three candidates, any other prompt one; with ``single`` a lone click gets one as well.
+    A lone click gets three candidates, clicks with some beside the object two, or four if one is on it, and
+    any other prompt one. With ``single`` a lone click is answered by one.
     With ``settle`` outlines are moved to where the photo's colours change.
     """
 
@@ -71,8 +73,35 @@ class Compact:
         letterbox = Letterbox(self.model.config.side, embedding.height, embedding.width)
         return letterbox.to_low_res(logits, self.model.config.side // 2)
 
-    @torch.no_grad()
     def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
+        answers = self._decoded(embedding, prompts)
+        corrected = [i for i, prompt in enumerate(prompts) if is_corrected(prompt)]
+        in_steps = self._in_steps(embedding, [prompts[i] for i in corrected])
+        for i, more in zip(corrected, in_steps, strict=True):
+            answers[i] = joined([answers[i], *more])
+        if not self.settle:
+            return answers
+        photo = embedding.tensors[PHOTO]
+        return [settled(photo, masks, prompt) for masks, prompt in zip(answers, prompts, strict=True)]
+
+    def _in_steps(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[list[Masks]]:
+        """Clicks on the object by themselves, then all, with each of the first answers as a mask prompt.
+
+        A click beside the object that comes with the first ones may end up as the rim of something much
+        larger; as the model was trained, it corrects a mask that was there before.
+        """
+        first = self._decoded(embedding, [on_object(prompt) for prompt in prompts])
+        again = [
+            replace(prompt, mask_logits=low)
+            for prompt, masks in zip(prompts, first, strict=True)
+            for low in masks.low_res_logits
+        ]
+        second = iter(self._decoded(embedding, again))
+        return [[next(second) for _ in masks.low_res_logits] for masks in first]
+
+    @torch.no_grad()
+    def _decoded(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
+        """The model's own answers."""
         names = (IMAGE, FINE, FINEST, COLOURS)
         tensors = {name: embedding.tensors[name][None].to(self.device) for name in names}
         image, fine, finest = (tensors[name].float() for name in (IMAGE, FINE, FINEST))
@@ -92,13 +121,9 @@ class Compact:
             return LowResMasks(answer.logits, answer.ious)
 
         letterbox = Letterbox(self.model.config.side, embedding.height, embedding.width)
-        answers = decode_in_batches(
+        return decode_in_batches(
             prompts, letterbox, self.model.config.side // 2, torch.device(self.device), decoder
         )
-        if not self.settle:
-            return answers
-        photo = embedding.tensors[PHOTO]
-        return [settled(photo, masks, prompt) for masks, prompt in zip(answers, prompts, strict=True)]
 
 
 def load_compact(where: str = "", device: str = "cpu") -> Compact:
