@@ -13,7 +13,7 @@ from sanerf_hq.geometry import from_unit, uncontract
 from sanerf_hq.radiance import PRESETS, RadianceConfig, load_radiance_field, train_radiance_field
 from sanerf_hq.radiance.step import SURROUNDINGS, WARM_UP_STEPS, learning_rate
 from sanerf_hq.runs import Progress
-from sanerf_hq.scene import load_scene, read_image
+from sanerf_hq.scene import PhotoSize, load_scene, read_image
 from support.ball_scene import TINY, ball_scene
 from support.scene_files import write_image, write_json
 
@@ -116,7 +116,9 @@ def test_a_scene_that_was_moved_is_found_again(tmp_path: Path) -> None:
 
 def test_photos_are_not_enlarged(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="40 pixels wide at most, not 100000"):
-        train_radiance_field(load_scene(ball_scene(tmp_path / "ball")), tmp_path / "run", TINY, width=100000)
+        train_radiance_field(
+            load_scene(ball_scene(tmp_path / "ball")), tmp_path / "run", TINY, size=PhotoSize(100000)
+        )
 
 
 def test_a_run_of_other_images_is_refused(tmp_path: Path) -> None:
