@@ -12,7 +12,7 @@ import torch
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Distortion, rigid_defect
-from sanerf_hq.scene import View, load_scene
+from sanerf_hq.scene import SceneOptions, View, load_scene, read_depth, read_instances, read_mask
 from support.scene_files import INTRINSICS, POSE, frame, write_image, write_json, write_scene
 
 # Seen from POSE: 0.4 to the right, 0.3 up, 2 ahead. Normalised, y down: (0.2, -0.15), r² = 0.0625.
@@ -234,9 +234,25 @@ def test_an_image_of_other_shape(tmp_path: Path, size: tuple[int, int]):
     assert "40x30" in message
 
 
-def test_a_mask_of_other_size(tmp_path: Path):
-    write_image(tmp_path / "m.png", size=(20, 15))
-    assert "m.png is of other size" in broken(tmp_path, [frame("a.png", mask_path="m.png")])
+@pytest.mark.parametrize("key", ["mask_path", "instance_path", "depth_file_path"])
+def test_a_mask_or_truth_of_other_shape(tmp_path: Path, key: str):
+    write_image(tmp_path / "m.png", size=(20, 30))
+    assert "m.png is of other shape" in broken(tmp_path, [frame("a.png", **{key: "m.png"})])
+
+
+def test_masks_and_truth_stay_as_they_are_where_smaller_copies_stand_for_the_photos(tmp_path: Path):
+    ids = np.zeros((30, 40), np.uint8)
+    ids[:, :10] = 3
+    write_image(tmp_path / "masks/a.png", ids)
+    write_image(tmp_path / "d.png", np.full((30, 40), 500, np.uint16))
+    write_image(tmp_path / "images_2/a.png", size=(20, 15))
+    extra = {"mask_path": "masks/a.png", "instance_path": "masks/a.png", "depth_file_path": "d.png"}
+    write_scene(tmp_path, [frame("images/a.png", **extra)])
+    view = load_scene(tmp_path, SceneOptions(images="images_2")).views[0]
+    assert (view.camera.width, view.camera.height) == (20, 15)
+    assert read_mask(view).tolist() == [[True] * 5 + [False] * 15] * 15
+    assert read_instances(view, 10).tolist() == [[3, 3] + [0] * 8] * 8
+    assert (read_depth(view) == 0.5).all()
 
 
 @pytest.mark.parametrize("key", ["mask_path", "instance_path", "depth_file_path"])

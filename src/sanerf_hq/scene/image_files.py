@@ -72,6 +72,15 @@ def image_size(path: Path) -> tuple[int, int]:
         return image.size
 
 
+def is_scaled_copy(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one scale leads from the larger size to the smaller, each side rounded to whole pixels."""
+    small, large = sorted((size, other))
+    lowest = max((have - 1) / of for have, of in zip(small, large, strict=True))
+    highest = min((have + 1) / of for have, of in zip(small, large, strict=True))
+    cropped = small[0] == large[0] or small[1] == large[1]
+    return small == large or (lowest < highest and not cropped)
+
+
 def load_image(path: Path, size: tuple[int, int]) -> Image.Image:
     """Read and decode an image of which the size is known.
 
