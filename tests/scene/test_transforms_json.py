@@ -313,6 +313,30 @@ def test_paths_that_leave_the_folder(tmp_path: Path):
     assert "leaves" in refusal(inside)
 
 
+def test_absolute_paths_in_the_folder_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    inside = tmp_path / "scene"
+    write_image(inside / "images/m.png")
+    write_scene(inside, [frame(f"images/{name}.png") for name in "abc"])
+    (tmp_path / "link").symlink_to(inside, target_is_directory=True)
+    frames = [
+        frame(f"{inside}/images/a.png", mask_path=f"{inside}/images/m.png"),
+        frame(f"{tmp_path}/link/images/b.png"),
+        frame(f"{inside}/x/..//images/c"),
+    ]
+    lists = {"train_filenames": [f"{inside}/images/a.png", "images/b.png"]}
+    write_json(inside / "transforms.json", {**INTRINSICS, **lists, "frames": frames})
+    monkeypatch.chdir(tmp_path)
+    for opened in (inside, tmp_path / "link", Path("scene")):
+        views = load_scene(opened).views
+        assert [view.name for view in views] == ["images/a.png", "images/b.png"]
+        assert views[0].mask_path == opened / "images/m.png"
+    write_json(inside / "transforms.json", {**INTRINSICS, "frames": frames})
+    assert load_scene(inside).views[2].name == "images/c"
+    write_image(tmp_path / "scene2/a.png")
+    write_json(inside / "transforms.json", {**INTRINSICS, "frames": [frame(f"{tmp_path}/scene2/a.png")]})
+    assert "is absolute" in refusal(inside)
+
+
 def test_links_and_dots_that_stay_inside_are_followed(tmp_path: Path):
     real = write_image(tmp_path / "real/a.png")
     (tmp_path / "link.png").symlink_to(real)

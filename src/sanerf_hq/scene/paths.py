@@ -46,14 +46,24 @@ class SceneFolder:
             )
         return name
 
+    def below(self, written: str) -> str:
+        """An absolute path that lies in the folder as one relative to it; any other as it is written."""
+        path = Path(os.path.normpath(written))
+        if not path.is_absolute() or "\0" in written:
+            return written
+        root = Path(os.path.normpath(self.root.absolute()))
+        if not path.is_relative_to(root):  # perhaps by way of a link
+            root, path = self._real_root, Path(os.path.realpath(path.parent)) / path.name
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else written
+
     def name(self, fields: Fields, key: str) -> str | None:
         """The relative path that ``key`` gives, tidied; None if the key is absent.
 
         Raises:
-            InputError: As :meth:`tidy`.
+            InputError: As :meth:`tidy`, of an absolute path only if it does not lie in the folder.
         """
         written = fields.text(key)
-        return None if written is None else self.tidy(written, key, fields.where)
+        return None if written is None else self.tidy(self.below(written), key, fields.where)
 
     def find(self, name: str, what: str, where: str) -> Path | None:
         """The file of that name, with an image's suffix where it is written without; None if there is none.

@@ -99,7 +99,7 @@ def _read_frames(path: Path, split: str | None, folder: SceneFolder) -> list[_Fr
             raise frame.error("file_path is missing; name the frame's image")
         fields.append(Fields(frame.values, f"{frame.where} ({name})"))
         names.append(name)
-    splits = [split] * len(names) if split else written_splits(shared, fields, names)
+    splits = [split] * len(names) if split else written_splits(shared, fields, names, folder)
     return [_Frame(f, shared, name, word) for f, name, word in zip(fields, names, splits, strict=True)]
 
 
