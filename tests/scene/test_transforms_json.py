@@ -13,6 +13,7 @@ import torch
 from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Distortion, rigid_defect
 from sanerf_hq.scene import SceneOptions, View, load_scene, read_depth, read_instances, read_mask
+from sanerf_hq.scene.image_files import SUFFIXES
 from support.scene_files import INTRINSICS, POSE, frame, write_image, write_json, write_scene
 
 # Seen from POSE: 0.4 to the right, 0.3 up, 2 ahead. Normalised, y down: (0.2, -0.15), r² = 0.0625.
@@ -311,6 +312,13 @@ def test_paths_that_leave_the_folder(tmp_path: Path):
     )
     write_image(inside / "a.png")
     assert "leaves" in refusal(inside)
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".PNG", ".JPEG", ".WEBP", ".TIF"])
+def test_an_image_of_any_kind_is_found_without_its_suffix(tmp_path: Path, suffix: str):
+    path = write_image(tmp_path / f"images/r_0.1{suffix}")
+    write_json(tmp_path / "transforms.json", {**INTRINSICS, "frames": [frame("images/r_0.1")]})
+    assert load_scene(tmp_path).views[0].image_path == path
 
 
 def test_absolute_paths_in_the_folder_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

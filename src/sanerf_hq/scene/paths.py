@@ -9,8 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.scene.fields import Fields
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
+from sanerf_hq.scene.image_files import SUFFIXES
 
 
 class SceneFolder:
@@ -76,7 +75,7 @@ class SceneFolder:
         path = self.root / name
         listing = self._listing(path.parent)
         # Blender writes images without their suffix; "frame.0001" looks as if it had one.
-        for suffix in ("", *IMAGE_SUFFIXES):
+        for suffix in ("", *SUFFIXES, *map(str.upper, SUFFIXES)):
             wanted = path.name + suffix
             entry = listing.get(wanted) or listing.get(unicodedata.normalize("NFC", wanted))
             if entry is not None and _is_file(entry):

@@ -14,8 +14,8 @@ from sanerf_hq.export.scene_formats.straighten import straightened
 from sanerf_hq.geometry import Camera
 from sanerf_hq.runs import write_bytes
 from sanerf_hq.scene import View, png, read_mask
-from sanerf_hq.scene.image_files import image_size
-from sanerf_hq.scene.image_folders import ORIGINALS, SUFFIXES
+from sanerf_hq.scene.image_files import SUFFIXES, image_size
+from sanerf_hq.scene.image_folders import ORIGINALS
 
 MASKS = "masks"
 STRAIGHT_SUFFIX = ".png"
