@@ -114,6 +114,18 @@ def test_a_scene_that_was_moved_is_found_again(tmp_path: Path) -> None:
     assert load_radiance_field(tmp_path / "run").at_home().scene.root == tmp_path / "moved"
 
 
+@pytest.mark.parametrize(
+    ("n_views", "told"), [(1, "from 1 place:"), (5, "from 4 places: depth will be poor"), (11, "")]
+)
+def test_photos_from_few_places_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, n_views: int, told: str
+) -> None:
+    scene = load_scene(ball_scene(tmp_path / "ball", n_views))
+    train_radiance_field(scene, tmp_path / "run", replace(TINY, steps=1))
+    assert told in caplog.text
+    assert bool(caplog.text) == bool(told)
+
+
 def test_photos_are_not_enlarged(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="40 pixels wide at most, not 100000"):
         train_radiance_field(

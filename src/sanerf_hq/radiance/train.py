@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.geometry import WorldTransform
+from sanerf_hq.geometry import Camera, WorldTransform
 from sanerf_hq.radiance.clearance import Clearance
 from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.exposure import spread_of
@@ -52,6 +52,7 @@ STAGE = "radiance"
 FIELD_FILE = "field.safetensors"
 CLEARANCE_RAYS = 400  # a camera
 WATCH_SECONDS = 2.0  # between two looks at a field in training
+FEW_PLACES = 10  # of fewer, surfaces that no two neighbouring photos share may lie anywhere
 NEAREST = 0.01  # quantile of their distances that counts as the nearest surface
 
 Metrics = Mapping[str, int | float | torch.Tensor]
@@ -141,6 +142,7 @@ def train_radiance_field(
             else:
                 raise InputError(_other_settings(out, done.config, plain(settings)))
         pixels = pixels or load_training_pixels(scene, size)
+        _warn_of_few_places(scene, pixels.cameras)
         world = WorldTransform.from_cameras(list(pixels.cameras))
 
         def begin(key: Key) -> TrainState:
@@ -202,6 +204,19 @@ def _known_field(path: Path, device: str) -> RadianceField | None:
     except DamagedFile as error:
         LOG.warning("%s: it is trained again; segment anew what was made with another version's field", error)
         return None
+
+
+def _warn_of_few_places(scene: Scene, cameras: Sequence[Camera]) -> None:
+    places = len({tuple(camera.center.tolist()) for camera in cameras})
+    if places < FEW_PLACES and not moments_of(cameras):  # few cameras that film are usual
+        LOG.warning(
+            "%s is photographed from %d %s: depth will be poor, and views from elsewhere; add photos from "
+            "other sides, %d at least",
+            scene.root,
+            places,
+            "place" if places == 1 else "places",
+            FEW_PLACES,
+        )
 
 
 def _check_width(scene: Scene, width: int | None) -> None:
