@@ -32,7 +32,7 @@ from sanerf_hq.geometry import WorldTransform
 from sanerf_hq.radiance import PRESETS, train_radiance_field
 from sanerf_hq.radiance.pose_refinement import rotated
 from sanerf_hq.runs import quiet
-from sanerf_hq.scene import Scene, load_scene, read_image
+from sanerf_hq.scene import PhotoSize, Scene, load_scene, read_image
 
 DARKEST = 0.45  # of the log gains, which are spread evenly from minus this to 0
 TINT = 0.04  # standard deviation of the channels' log gains beside that
@@ -124,8 +124,8 @@ def main(words: Sequence[str] | None = None) -> None:
         if kind not in options.only:
             continue
         run = folder / f"run{number}"
-        field = train_radiance_field(scene, run, replace(config, **setting), width=options.width)
-        scores = score_test_views(field, scene, options.width, quiet)
+        field = train_radiance_field(scene, run, replace(config, **setting), size=PhotoSize(options.width))
+        scores = score_test_views(field, scene, quiet)
         psnr = fmean(score.psnr for score in scores if score.psnr is not None)
         off = projection_error(field.at_home().scene, given)
         worse = "as given" if scene is given else f"{kind} made worse"

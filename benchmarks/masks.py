@@ -121,7 +121,7 @@ def look(field: RadianceField, split: Split) -> Looks:
         y, x = torch.meshgrid(rows, columns, indexing="ij")
         xy = torch.stack([x, y], -1).reshape(-1, 2)
         parts.append(field.surfaces(camera.rays(xy + 0.5)))
-        labels.append(read_instances(view, home.width)[xy[:, 1], xy[:, 0]])
+        labels.append(read_instances(view, camera.width)[xy[:, 1], xy[:, 0]])
     return Looks(SurfaceSamples.join(parts), torch.cat(labels))
 
 

@@ -129,7 +129,7 @@ def survey_ground(field: RadianceField) -> Ground:
     for view in [views[int(i * step)] for i in range(min(MOST_VIEWS, len(views)))]:
         camera = home.sized(view)
         surfaces = field.surfaces(camera.rays(camera.pixel_grid()))
-        looks.append(Look(view, camera, surfaces, read_instances(view, home.width)))
+        looks.append(Look(view, camera, surfaces, read_instances(view, camera.width)))
         if view.depth_path is None:
             continue
         depth, labels = read_depth(view), read_instances(view)
@@ -242,7 +242,7 @@ def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
                     rows[name] = pictures
                     print(f"{home.scene.name}, {target.name}, {seed}, {name}: {_told(one)}", flush=True)
             if seed == options.seeds[0]:
-                _draw(options.out / f"{home.scene.name}-{target.name}.jpg", home.width, ground, target, rows)
+                _draw(options.out / f"{home.scene.name}-{target.name}.jpg", ground, target, rows)
     return records
 
 
@@ -278,14 +278,12 @@ def _told(one: Score) -> str:
     return ", ".join(f"{name} {value:.3f}" for name, value in asdict(one).items() if value is not None)
 
 
-def _draw(
-    path: Path, width: int | None, ground: Ground, target: SceneObject, rows: Mapping[str, list[Tensor]]
-) -> None:
+def _draw(path: Path, ground: Ground, target: SceneObject, rows: Mapping[str, list[Tensor]]) -> None:
     """The view that shows most of the object: the photo, and what each method gets wrong in it."""
     number = max(range(len(ground.looks)), key=lambda i: int((ground.looks[i].labels == target.id).sum()))
     look = ground.looks[number]
     truth = look.labels == target.id
-    photo = read_image(look.view, width)
+    photo = read_image(look.view, look.camera.width)
     tiles, names = [photo], ["photo"]
     for name, masks in rows.items():
         if masks:

@@ -42,7 +42,15 @@ from sanerf_hq.radiance import step as steps
 from sanerf_hq.radiance.candidates import CandidateDensities
 from sanerf_hq.radiance.step import TrainState, make_step, new_state
 from sanerf_hq.runs import Key, peak_memory_mb, reset_peak_memory
-from sanerf_hq.scene import Scene, TrainingPixels, View, load_scene, load_training_pixels, read_image
+from sanerf_hq.scene import (
+    PhotoSize,
+    Scene,
+    TrainingPixels,
+    View,
+    load_scene,
+    load_training_pixels,
+    read_image,
+)
 
 TWIN_TARGET = 1 / 5
 PARTS = {
@@ -64,7 +72,7 @@ def started(
     scene: Scene, config: RadianceConfig, width: int | None
 ) -> tuple[TrainState, Step, TrainingPixels]:
     """The first state, the step, and the pixels of a scene's training."""
-    pixels = load_training_pixels(scene, width)
+    pixels = load_training_pixels(scene, PhotoSize(width))
     world = WorldTransform.from_cameras(list(pixels.cameras))
     state = new_state(config, Key(0, "radiance", 0), "cpu", pixels.cameras, world)
     return state, make_step(pixels, config, world, "cpu"), pixels
@@ -263,7 +271,7 @@ def _growth(scene: Scene, config: RadianceConfig, width: int) -> dict[str, float
             rays, samples = rays + float(metrics["rays"]), samples + float(metrics["samples"])
         spent = time.perf_counter() - begin
         del state, step
-        field = train_radiance_field(scene, Path(folder) / "run", config, width=width)
+        field = train_radiance_field(scene, Path(folder) / "run", config, size=PhotoSize(width))
         camera = pixels.cameras[0]
         begin = time.perf_counter()
         field.render(camera)
@@ -293,23 +301,23 @@ def measure_quality(
         now = time.perf_counter()
         seconds = now - begin - looked
         if not records or seconds >= records[-1]["seconds"] * 1.3 + 1:
-            records.append({"seconds": seconds, "psnr": _psnr(field, photos, views, width)})
+            records.append({"seconds": seconds, "psnr": _psnr(field, photos, views)})
             print(f"{seconds:6.1f} s  {records[-1]['psnr']:.2f} dB", flush=True)
         looked += time.perf_counter() - now
 
     with tempfile.TemporaryDirectory() as folder:
-        field = train_radiance_field(scene, Path(folder) / "run", config, width=width, watch=watch)
+        field = train_radiance_field(scene, Path(folder) / "run", config, size=PhotoSize(width), watch=watch)
     end = time.perf_counter() - begin - looked
-    records.append({"seconds": end, "psnr": _psnr(field, photos, views, width)})
+    records.append({"seconds": end, "psnr": _psnr(field, photos, views)})
     print(f"{end:6.1f} s  {records[-1]['psnr']:.2f} dB at the end")
     line = {round(one["seconds"], 1): max(0.0, one["psnr"] / DECIBELS) for one in records}
     line_plot({scene.name: line}, "seconds", f"PSNR / {DECIBELS:.0f} dB", out / "quality.png")
     return records
 
 
-def _psnr(field: RadianceField, photos: Sequence[Tensor], views: Sequence[View], width: int | None) -> float:
+def _psnr(field: RadianceField, photos: Sequence[Tensor], views: Sequence[View]) -> float:
     found = [
-        psnr(field.render(view.camera if width is None else view.camera.resized(width)).rgb, photo)
+        psnr(field.render(field.at_home().sized(view)).rgb, photo)
         for view, photo in zip(views, photos, strict=True)
     ]
     return sum(found) / len(found)

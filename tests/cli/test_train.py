@@ -11,8 +11,9 @@ from PIL import Image
 
 from sanerf_hq.cli.main import main
 from sanerf_hq.cli.train import Preset, ViewScore, summary
-from sanerf_hq.radiance import PRESETS
-from support.scene_files import frame, write_scene
+from sanerf_hq.radiance import PRESETS, load_radiance_field
+from sanerf_hq.scene import photo_size
+from support.scene_files import frame, write_image, write_json, write_scene
 
 
 def ring(folder: Path, n_test: int) -> Path:
@@ -53,6 +54,27 @@ def test_train_scores_and_the_second_time_only_scores(
     assert 4 < float(first.split()[1]) < 20  # noise in [0, 1] against anything grey
     assert second == f"the run is in {run}"
     assert json.loads((run / "run.json").read_text()) == manifest
+
+
+def test_photos_are_reduced_each_by_its_longer_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(photo_size, "LONGEST", 36)
+    scene, run = ring(tmp_path / "scene", 2), tmp_path / "run"
+    entries = json.loads((scene / "transforms.json").read_text())
+    for entry, size in zip(entries["frames"][1:3], [(24, 32), (30, 40)], strict=True):
+        entry |= {"w": size[0], "h": size[1]}
+        write_image(scene / entry["file_path"], size=size)
+    write_json(scene / "transforms.json", entries)
+    words = ["--preset", "draft", "--steps", "2"]
+    assert main(["train", str(scene), "--out", str(run), *words]) == 0
+    assert capsys.readouterr().out.startswith("photos longer than 36 pixels are reduced to that; --width W")
+    home = load_radiance_field(run).at_home()
+    sized = [home.sized(view) for view in home.scene.views]
+    sizes = [(camera.width, camera.height) for camera in sized]
+    assert sizes == [(36, 27), (24, 32), (27, 36), (36, 27), (36, 27), (36, 27)]
+    assert main(["train", str(scene), "--out", str(run), *words, "--width", "20"]) == 2
+    assert "longest 36, not None" in capsys.readouterr().err
 
 
 def test_options_reach_the_run(tmp_path: Path):

@@ -13,7 +13,7 @@ from sanerf_hq.geometry import from_unit, uncontract
 from sanerf_hq.radiance import PRESETS, RadianceConfig, load_radiance_field, train_radiance_field
 from sanerf_hq.radiance.step import SURROUNDINGS, WARM_UP_STEPS, learning_rate
 from sanerf_hq.runs import Progress
-from sanerf_hq.scene import load_scene, read_image
+from sanerf_hq.scene import PhotoSize, load_scene, read_image
 from support.ball_scene import TINY, ball_scene
 from support.scene_files import write_image, write_json
 
@@ -114,9 +114,23 @@ def test_a_scene_that_was_moved_is_found_again(tmp_path: Path) -> None:
     assert load_radiance_field(tmp_path / "run").at_home().scene.root == tmp_path / "moved"
 
 
+@pytest.mark.parametrize(
+    ("n_views", "told"), [(1, "from 1 place:"), (5, "from 4 places: depth will be poor"), (11, "")]
+)
+def test_photos_from_few_places_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, n_views: int, told: str
+) -> None:
+    scene = load_scene(ball_scene(tmp_path / "ball", n_views))
+    train_radiance_field(scene, tmp_path / "run", replace(TINY, steps=1))
+    assert told in caplog.text
+    assert bool(caplog.text) == bool(told)
+
+
 def test_photos_are_not_enlarged(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="40 pixels wide at most, not 100000"):
-        train_radiance_field(load_scene(ball_scene(tmp_path / "ball")), tmp_path / "run", TINY, width=100000)
+        train_radiance_field(
+            load_scene(ball_scene(tmp_path / "ball")), tmp_path / "run", TINY, size=PhotoSize(100000)
+        )
 
 
 def test_a_run_of_other_images_is_refused(tmp_path: Path) -> None:

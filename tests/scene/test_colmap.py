@@ -69,6 +69,38 @@ def test_three_cameras_by_hand(tmp_path: Path, model: str, binary: bool):
     ]
 
 
+def test_a_model_of_another_number_or_in_the_scene_s_own_folder(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    folder_of(tmp_path / "one", model="sparse/1")
+    folder_of(tmp_path / "own", model=".")
+    for name in ("one", "own"):
+        assert [view.stem for view in load_scene(tmp_path / name).views] == ["a", "b", "c"]
+    assert not caplog.text
+    folder_of(tmp_path / "two", model="sparse/10")
+    folder_of(tmp_path / "two", THREE[:2], model="sparse/2")
+    assert [view.stem for view in load_scene(tmp_path / "two").views] == ["a", "b"]
+    assert "sparse holds 2 models, of which 2 is read" in caplog.text
+    folder_of(tmp_path / "away", model=".", photos="photos")
+    with pytest.raises(InputError, match="away holds a COLMAP model but no photos; put them beside it, into"):
+        load_scene(tmp_path / "away")
+    assert len(load_scene(tmp_path / "away", SceneOptions(images="photos")).views) == 3
+
+
+def test_a_model_s_folder_and_folders_about_a_scene_name_the_scene(tmp_path: Path):
+    scene = folder_of(tmp_path / "data/fox/dense/0", model="sparse").parent
+    for given, named in (
+        (scene / "0/sparse", f"no photos; give the scene's folder, {scene / '0'}"),
+        (scene / "0/images", f"give a scene's folder, such as {scene / '0'}"),
+        (scene, f"give a scene's folder, such as {scene / '0'}"),
+        (scene.parent, f"give a scene's folder, such as {scene / '0'}"),
+        (scene.parent.parent, "give a scene's folder, or pose its photos first"),
+    ):
+        with pytest.raises(InputError) as caught:
+            load_scene(given)
+        assert named in str(caught.value)
+
+
 def test_pixel_centres_are_at_a_half_as_colmap_has_them(tmp_path: Path):
     # "the upper left pixel has its centre at (0.5, 0.5)": an image of 40 columns has its middle at 20.
     scene = load_scene(folder_of(tmp_path, THREE[:2], [(1, 0, 40, 30, (50.0, 20.0, 15.0))]))

@@ -166,7 +166,7 @@ def test_kinds_of_images_that_are_refused(tmp_path: Path, mode: str):
 
 def test_formats_that_are_refused(tmp_path: Path):
     Image.new("L", (40, 30)).save(tmp_path / "a.gif")
-    with pytest.raises(InputError, match=r"a.gif is no image .* JPEG, PNG"):
+    with pytest.raises(InputError, match=r"a.gif is no image .* PNG, JPEG"):
         view_of(tmp_path, "a.gif")
 
 
@@ -282,6 +282,23 @@ def test_masks_of_every_kind_mean_the_same(tmp_path: Path, kind: str):
         image = image.convert(kind)
     image.save(tmp_path / "m.png")
     assert (read_mask(view_of(tmp_path, mask_path="m.png")).numpy() == allowed).all()
+
+
+def test_a_mask_may_be_larger_or_smaller_than_the_photo(tmp_path: Path):
+    view = view_of(tmp_path, mask_path=write_image(tmp_path / "m.png", np.ones((30, 40), np.uint8)).name)
+    large = np.ones((59, 80), np.uint8)
+    large[21, 33] = 0
+    write_image(tmp_path / "m.png", large)
+    wanted = np.ones((30, 40), bool)
+    wanted[10:12, 16] = False  # 59 rows on 30: row 21 lies under both
+    assert (read_mask(view).numpy() == wanted).all()
+    small = np.ones((15, 20), np.uint8)
+    small[3, 7] = 0
+    write_image(tmp_path / "m.png", small)
+    assert (read_mask(view).numpy() == small.repeat(2, 0).repeat(2, 1)).all()
+    write_image(tmp_path / "m.png", large[:40])
+    with pytest.raises(InputError, match=r"m\.png is 80x40 where 40x30 is expected, or a scaled copy"):
+        read_mask(view)
 
 
 def test_without_a_mask_every_pixel_may_be_used(tmp_path: Path):

@@ -6,7 +6,7 @@ import pytest
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.scene import load_scene
-from support.scene_files import write_scene
+from support.scene_files import frame, write_scene
 
 
 def test_a_scene_is_opened_by_its_folder_or_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -36,3 +36,18 @@ def test_what_is_no_scene(tmp_path: Path):
         with pytest.raises(InputError, match=words) as caught:
             load_scene(path)
         assert "\n" not in str(caught.value)
+
+
+def test_units_that_numbers_cannot_hold(tmp_path: Path):
+    def write(*at: float) -> Path:
+        poses = [[[1.0, 0, 0, x], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]] for x in at]
+        return write_scene(
+            tmp_path, [frame(f"{i}.png", transform_matrix=pose) for i, pose in enumerate(poses)]
+        )
+
+    for fine in ((1e17, 3e17), (1e-7, 3e-7), (2.0, 2.0), (0.0,)):
+        assert len(load_scene(write(*fine)).views) == len(fine)
+    with pytest.raises(InputError, match=r"stand up to 1e\+30 units from the origin.* in larger units"):
+        load_scene(write(1.0, 1e30))
+    with pytest.raises(InputError, match=r"all stand within 1e-09 units, .* in smaller units"):
+        load_scene(write(1e-9, 2e-9))

@@ -7,12 +7,11 @@ import pytest
 import torch
 
 from sanerf_hq.errors import Cancelled, InputError
-from sanerf_hq.geometry import Camera
 from sanerf_hq.scene import (
+    OWN_SIZE,
+    PhotoSize,
     Scene,
     TrainingPixels,
-    View,
-    fitting_width,
     load_scene,
     load_training_pixels,
     read_image,
@@ -30,13 +29,13 @@ def mixed_scene(tmp_path: Path) -> Scene:
     return load_scene(write_scene(tmp_path, frames))
 
 
-def check_views(scene: Scene, pixels: TrainingPixels, width: int | None, within: int = 0) -> None:
+def check_views(scene: Scene, pixels: TrainingPixels, size: PhotoSize, within: int = 0) -> None:
     """Every training view's pixels are its photo, its camera has their size."""
     assert len(pixels.cameras) == len(scene.train_views) == len(pixels.offsets) - 1
     for i, view in enumerate(scene.train_views):
         camera = pixels.cameras[i]
         part = pixels.rgb[pixels.offsets[i] : pixels.offsets[i + 1]].reshape(camera.height, camera.width, 3)
-        assert (part.int() - read_image(view, width).int()).abs().max() <= within
+        assert (part.int() - read_image(view, size.sized(view.camera).width).int()).abs().max() <= within
     assert pixels.offsets[-1] == len(pixels.rgb)
 
 
@@ -46,16 +45,29 @@ def test_views_of_different_sizes_lie_one_after_the_other(tmp_path: Path):
     assert pixels.offsets.tolist() == [0, 1200, 1500]
     assert pixels.alpha is None
     assert pixels.usable is None
-    check_views(scene, pixels, None)
+    check_views(scene, pixels, OWN_SIZE)
     assert pixels.cameras[1].K[0].tolist() == pytest.approx([25.0, 0.0, 9.0])
 
 
 def test_a_width_brings_all_views_to_it(tmp_path: Path):
     scene = mixed_scene(tmp_path)
-    pixels = load_training_pixels(scene, 10)
+    pixels = load_training_pixels(scene, PhotoSize(10))
     assert pixels.offsets.tolist() == [0, 80, 160]  # 7.5 rows are 8
     assert pixels.cameras[0].K[0].tolist() == pytest.approx([12.5, 0.0, 4.5])
-    check_views(scene, pixels, 10)
+    check_views(scene, pixels, PhotoSize(10))
+
+
+def test_a_longest_side_leaves_what_is_smaller_as_it_is(tmp_path: Path):
+    write_image(tmp_path / "m.png", np.ones((30, 40), np.uint8))
+    write_image(tmp_path / "c.png", size=(15, 20))
+    own = {"w": 15, "h": 20}
+    frames = [frame("a.png", split="train", mask_path="m.png"), frame("c.png", split="train", **own)]
+    scene = load_scene(write_scene(tmp_path, frames))
+    pixels = load_training_pixels(scene, PhotoSize(longest=20))
+    assert [(camera.width, camera.height) for camera in pixels.cameras] == [(20, 15), (15, 20)]
+    check_views(scene, pixels, PhotoSize(longest=20))
+    assert pixels.usable is not None
+    assert pixels.usable.tolist() == list(range(600))
 
 
 def test_transparent_pixels_are_white_and_opacity_is_kept(tmp_path: Path):
@@ -67,7 +79,7 @@ def test_transparent_pixels_are_white_and_opacity_is_kept(tmp_path: Path):
     frames = [frame(f"{name}.png", split="train") for name in "ab"]
     scene = load_scene(write_scene(tmp_path, frames))
     pixels = load_training_pixels(scene)
-    check_views(scene, pixels, None, within=1)
+    check_views(scene, pixels, OWN_SIZE, within=1)
     assert pixels.alpha is not None
     assert (pixels.alpha[:1200] == 255).all()
     assert (pixels.alpha[1200:] == torch.from_numpy(clear[..., 3]).flatten()).all()
@@ -90,7 +102,7 @@ def test_masks_say_which_pixels_are_usable(tmp_path: Path):
     frames = [frame("a.png", split="train"), frame("b.png", split="train", mask_path="m.png")]
     scene = load_scene(write_scene(tmp_path, frames))
     for width, n_pixels in ((None, 1200), (20, 300)):
-        usable = load_training_pixels(scene, width).usable
+        usable = load_training_pixels(scene, PhotoSize(width)).usable
         assert usable is not None
         assert usable[:n_pixels].tolist() == list(range(n_pixels))
         allowed = read_mask(scene.views[1], width).flatten()
@@ -134,24 +146,3 @@ def test_a_truncated_photo_is_named(tmp_path: Path):
     (tmp_path / "2.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"2\.png is truncated or damaged"):
         load_training_pixels(scene)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "width"),
-    [
-        ([(640, 480)] * 3, None),
-        ([(1600, 1200)], None),
-        ([(4000, 3000)] * 2, 1600),
-        ([(3000, 4000)], 1200),
-        ([(1600, 1200), (1000, 2000)], 800),
-        ([(1600, 1200)] * 200, 1000),
-    ],
-)
-def test_photos_are_reduced_where_they_are_larger_than_is_any_use(
-    sizes: list[tuple[int, int]], width: int | None
-):
-    views = [
-        View(str(i), Camera(torch.eye(3), torch.eye(4), *size), Path("photo"), "train")
-        for i, size in enumerate(sizes)
-    ]
-    assert fitting_width(Scene(Path(), "s", tuple(views))) == width

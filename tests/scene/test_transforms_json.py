@@ -12,7 +12,8 @@ import torch
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Distortion, rigid_defect
-from sanerf_hq.scene import View, load_scene
+from sanerf_hq.scene import SceneOptions, View, load_scene, read_depth, read_instances, read_mask
+from sanerf_hq.scene.image_files import SUFFIXES
 from support.scene_files import INTRINSICS, POSE, frame, write_image, write_json, write_scene
 
 # Seen from POSE: 0.4 to the right, 0.3 up, 2 ahead. Normalised, y down: (0.2, -0.15), r² = 0.0625.
@@ -234,9 +235,25 @@ def test_an_image_of_other_shape(tmp_path: Path, size: tuple[int, int]):
     assert "40x30" in message
 
 
-def test_a_mask_of_other_size(tmp_path: Path):
-    write_image(tmp_path / "m.png", size=(20, 15))
-    assert "m.png is of other size" in broken(tmp_path, [frame("a.png", mask_path="m.png")])
+@pytest.mark.parametrize("key", ["mask_path", "instance_path", "depth_file_path"])
+def test_a_mask_or_truth_of_other_shape(tmp_path: Path, key: str):
+    write_image(tmp_path / "m.png", size=(20, 30))
+    assert "m.png is of other shape" in broken(tmp_path, [frame("a.png", **{key: "m.png"})])
+
+
+def test_masks_and_truth_stay_as_they_are_where_smaller_copies_stand_for_the_photos(tmp_path: Path):
+    ids = np.zeros((30, 40), np.uint8)
+    ids[:, :10] = 3
+    write_image(tmp_path / "masks/a.png", ids)
+    write_image(tmp_path / "d.png", np.full((30, 40), 500, np.uint16))
+    write_image(tmp_path / "images_2/a.png", size=(20, 15))
+    extra = {"mask_path": "masks/a.png", "instance_path": "masks/a.png", "depth_file_path": "d.png"}
+    write_scene(tmp_path, [frame("images/a.png", **extra)])
+    view = load_scene(tmp_path, SceneOptions(images="images_2")).views[0]
+    assert (view.camera.width, view.camera.height) == (20, 15)
+    assert read_mask(view).tolist() == [[True] * 5 + [False] * 15] * 15
+    assert read_instances(view, 10).tolist() == [[3, 3] + [0] * 8] * 8
+    assert (read_depth(view) == 0.5).all()
 
 
 @pytest.mark.parametrize("key", ["mask_path", "instance_path", "depth_file_path"])
@@ -295,6 +312,37 @@ def test_paths_that_leave_the_folder(tmp_path: Path):
     )
     write_image(inside / "a.png")
     assert "leaves" in refusal(inside)
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".PNG", ".JPEG", ".WEBP", ".TIF"])
+def test_an_image_of_any_kind_is_found_without_its_suffix(tmp_path: Path, suffix: str):
+    path = write_image(tmp_path / f"images/r_0.1{suffix}")
+    write_json(tmp_path / "transforms.json", {**INTRINSICS, "frames": [frame("images/r_0.1")]})
+    assert load_scene(tmp_path).views[0].image_path == path
+
+
+def test_absolute_paths_in_the_folder_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    inside = tmp_path / "scene"
+    write_image(inside / "images/m.png")
+    write_scene(inside, [frame(f"images/{name}.png") for name in "abc"])
+    (tmp_path / "link").symlink_to(inside, target_is_directory=True)
+    frames = [
+        frame(f"{inside}/images/a.png", mask_path=f"{inside}/images/m.png"),
+        frame(f"{tmp_path}/link/images/b.png"),
+        frame(f"{inside}/x/..//images/c"),
+    ]
+    lists = {"train_filenames": [f"{inside}/images/a.png", "images/b.png"]}
+    write_json(inside / "transforms.json", {**INTRINSICS, **lists, "frames": frames})
+    monkeypatch.chdir(tmp_path)
+    for opened in (inside, tmp_path / "link", Path("scene")):
+        views = load_scene(opened).views
+        assert [view.name for view in views] == ["images/a.png", "images/b.png"]
+        assert views[0].mask_path == opened / "images/m.png"
+    write_json(inside / "transforms.json", {**INTRINSICS, "frames": frames})
+    assert load_scene(inside).views[2].name == "images/c"
+    write_image(tmp_path / "scene2/a.png")
+    write_json(inside / "transforms.json", {**INTRINSICS, "frames": [frame(f"{tmp_path}/scene2/a.png")]})
+    assert "is absolute" in refusal(inside)
 
 
 def test_links_and_dots_that_stay_inside_are_followed(tmp_path: Path):

@@ -141,10 +141,10 @@ def test_a_view_without_a_file_cannot_be_prompted(tmp_path: Path, scene: Scene):
 @pytest.mark.parametrize(
     ("pixels", "why"),
     [
-        (np.zeros((15, 20), np.uint8), "20x15"),
+        (np.zeros((20, 15), np.uint8), "15x20"),
         (np.zeros((30, 40, 3), np.uint8), "mode RGB"),
     ],
-    ids=["size", "colour"],
+    ids=["shape", "colour"],
 )
 def test_a_mask_that_does_not_fit_is_refused(tmp_path: Path, scene: Scene, pixels: np.ndarray, why: str):
     path = save(tmp_path / "own/a.png", pixels)

@@ -20,7 +20,7 @@ from sanerf_hq.radiance.clearance import Clearance
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
 from sanerf_hq.runs import Key, Run
-from sanerf_hq.scene import Scene, fingerprint, load_scene
+from sanerf_hq.scene import OWN_SIZE, Scene, fingerprint, load_scene
 from support.scene_files import frame, write_image, write_json, write_scene
 
 CENTERS = torch.tensor([[-0.7, 0.0, 0.0], [0.7, 0.0, 0.0]])
@@ -163,5 +163,5 @@ def ball_field(folder: Path, shell: bool = True) -> BallField:
     network = network.eval().requires_grad_(False)
     world = WorldTransform((0.0, 0.0, 0.0), 2 / 3)
     occupancy = Occupancy.full(4, 1.0)
-    home = Home(run, scene, None)
+    home = Home(run, scene, OWN_SIZE)
     return BallField(network, occupancy, world, CONFIG, 1.0, Clearance.unknown(), False, home, shell=shell)

@@ -16,6 +16,7 @@ from sanerf_hq.objects.network import ObjectNetwork
 from sanerf_hq.objects.region import Region
 from sanerf_hq.radiance import GridConfig, SurfaceSamples
 from sanerf_hq.radiance.rounds import NetworkInRounds
+from sanerf_hq.scene import PhotoSize
 from support.balls import CENTERS, COLOURS, CONFIG, RADIUS, SHELL, BallField, ball_field
 
 WORLD = WorldTransform((0.3, -0.2, 0.1), 2 / 3)
@@ -68,7 +69,7 @@ def hollow_field(folder: Path) -> HollowField:
     """The field at home in a new run, its views larger than the photos."""
     exact = ball_field(folder)
     network = HollowNetwork(CONFIG).eval().requires_grad_(False)
-    home = replace(exact.at_home(), width=WIDTH)
+    home = replace(exact.at_home(), size=PhotoSize(WIDTH))
     return HollowField(
         network, exact.occupancy, WORLD, CONFIG, 1.0, exact.clearance, False, home, shell=exact.shell
     )

@@ -20,7 +20,7 @@ from sanerf_hq.radiance.clearance import Clearance
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
 from sanerf_hq.runs import Key, Run
-from sanerf_hq.scene import fingerprint, load_scene
+from sanerf_hq.scene import OWN_SIZE, fingerprint, load_scene
 from support.balls import COLOURS, CONFIG, FLIP, RADIUS, SHELL
 from support.scene_files import frame, write_image, write_json, write_scene
 
@@ -130,6 +130,6 @@ def moving_field(folder: Path) -> MovingBallField:
     network.initialise(Key(0, "balls", 0).generator())
     network = network.eval().requires_grad_(False)
     world = WorldTransform((0.0, 0.0, 0.0), 0.5)
-    home = Home(run, scene, None)
+    home = Home(run, scene, OWN_SIZE)
     occupancy, unknown = Occupancy.full(4, 1.0), Clearance.unknown()
     return MovingBallField(network, occupancy, world, CONFIG, 1.0, unknown, False, home, MOMENTS)

@@ -38,8 +38,8 @@ class Train:
     steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Training steps in place of the preset's."""
     width: Annotated[int | None, tyro.conf.arg(metavar="W")] = None
-    """Width in pixels to scale the photos to; if not given, they are reduced only where they are longer than
-    1600 pixels, or so many that they would fill a laptop's memory."""
+    """Width in pixels to scale all photos to; if not given, each is reduced only where it is longer than
+    1600 pixels, or all are so many that they would fill a laptop's memory."""
     seed: Annotated[int, tyro.conf.arg(metavar="I")] = 0
     """Where all chance comes from: the same seed, the same result."""
     device: Device = "cpu"
@@ -64,20 +64,24 @@ class Train:
         check_device(self.device)
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.radiance import PRESETS, train_radiance_field
-        from sanerf_hq.scene import fitting_width, load_scene
+        from sanerf_hq.scene import PhotoSize, fitting_size, load_scene
 
         scene = load_scene(self.scene, self.opening.options())
-        width = self.width or fitting_width(scene)
-        if width != self.width:
-            print(f"the photos are reduced to a width of {width} pixels; --width W takes another", flush=True)
+        size = fitting_size(scene) if self.width is None else PhotoSize(self.width)
+        if size.longest is not None:
+            told = f"photos longer than {size.longest} pixels are reduced to that"
+            print(f"{told}; --width W gives all of them one width", flush=True)
+        elif size.width != self.width:
+            told = f"the photos are reduced to a width of {size.width} pixels"
+            print(f"{told}; --width W takes another", flush=True)
         config = replace(PRESETS[self.preset], exposure=self.exposure, refine_poses=self.refine_poses)
         if self.steps is not None:
             config = replace(config, steps=self.steps)
         with ConsoleProgress() as progress, self._window(scene) as watch:
             field = train_radiance_field(
-                scene, self.out, config, self.seed, width, self.device, progress, watch, self.replace
+                scene, self.out, config, self.seed, size, self.device, progress, watch, self.replace
             )
-            scores = score_test_views(field, scene, width, progress)
+            scores = score_test_views(field, scene, progress)
         print(summary(scores))
         print(f"the run is in {self.out}")
         return 0
@@ -114,15 +118,12 @@ class ViewScore:
     depth_error: float | None
 
 
-def score_test_views(
-    field: RadianceField, scene: Scene, width: int | None, progress: ProgressCallback
-) -> list[ViewScore]:
-    """A score of each test view.
+def score_test_views(field: RadianceField, scene: Scene, progress: ProgressCallback) -> list[ViewScore]:
+    """A score of each test view, at the size that was trained on.
 
     Args:
-        field: What is scored.
+        field: What is scored, at home.
         scene: The scene it was trained on.
-        width: Width to compare at, pixels; None: each photo's own.
         progress: Told after each view.
     """
     from sanerf_hq.runs import Progress
@@ -130,20 +131,21 @@ def score_test_views(
     scores: list[ViewScore] = []
     views = scene.test_views
     for done, view in enumerate(views, 1):
-        scores.append(_score(field, view, width))
+        scores.append(_score(field, view))
         progress(Progress("test views", done, len(views)))
     return scores
 
 
-def _score(field: RadianceField, view: View, width: int | None) -> ViewScore:
+def _score(field: RadianceField, view: View) -> ViewScore:
     from sanerf_hq.evaluate.metrics import depth_error, psnr
     from sanerf_hq.scene import read_depth, read_image, read_mask
 
-    mask = read_mask(view, width)
-    seen = field.render(view.camera if width is None else view.camera.resized(width))
+    camera = field.at_home().sized(view)
+    mask = read_mask(view, camera.width)
+    seen = field.render(camera)
     return ViewScore(
-        psnr(seen.rgb.clamp(0, 1), read_image(view, width), mask) if bool(mask.any()) else None,
-        None if view.depth_path is None else depth_error(seen.depth, read_depth(view, width)),
+        psnr(seen.rgb.clamp(0, 1), read_image(view, camera.width), mask) if bool(mask.any()) else None,
+        None if view.depth_path is None else depth_error(seen.depth, read_depth(view, camera.width)),
     )
 
 

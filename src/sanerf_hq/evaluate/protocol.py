@@ -45,7 +45,7 @@ from sanerf_hq.prompts import (
 from sanerf_hq.radiance import PRESETS, RadianceField, ViewSamples, load_view_samples, train_radiance_field
 from sanerf_hq.radiance.train import STAGE as RADIANCE_STAGE
 from sanerf_hq.runs import Progress, ProgressCallback, peak_memory_mb, quiet, reset_peak_memory
-from sanerf_hq.scene import Scene, SceneObject, SceneOptions, load_scene, read_image
+from sanerf_hq.scene import PhotoSize, Scene, SceneObject, SceneOptions, load_scene, read_image
 from sanerf_hq.segmenters import DecoderPrompt, MaskFolder, Segmenter, load_segmenter
 
 Preset = Literal["draft", "standard", "paper"]
@@ -118,7 +118,7 @@ def bench_scene(
         folder,
         config,
         protocol.seed,
-        protocol.width,
+        PhotoSize(protocol.width),
         protocol.device,
         progress,
         replace_other=True,  # runs of a benchmark are its own
@@ -316,7 +316,7 @@ def masks_alone(
         if bool((labels == 1).any()):
             seen.add(view.name)
             asked = DecoderPrompt(box=_box_round(points, camera)) if boxed else DecoderPrompt(points, labels)
-            embedding = segmenter.embed(read_image(view, home.width))
+            embedding = segmenter.embed(read_image(view, camera.width))
             mask = segmenter.decode(embedding, [asked])[0].mask_logits[0] > 0
         alone[view.name] = encode(mask)
     return alone, frozenset(seen)

@@ -127,17 +127,17 @@ def score_views(
     for done, view in enumerate(views, 1):
         camera = home.sized(view)
         seen, surfaces = radiance.render_surfaces(camera)
-        photo, usable = read_image(view, home.width), read_mask(view, home.width)
+        photo, usable = read_image(view, camera.width), read_mask(view, camera.width)
         rgb = seen.rgb.clamp(0, 1)
         score = psnr(rgb, photo, usable) if bool(usable.any()) else None
         if score is not None:
             values.append(score)
         if has_truth(view):
-            on_objects = on_objects.add(rgb, photo, object_pixels(view, home.width) & usable)
+            on_objects = on_objects.add(rgb, photo, object_pixels(view, camera.width) & usable)
             for candidate, tally in zip(candidates, tallies, strict=True):
                 if not has_truth(view, candidate.target.id):
                     continue  # the object has test views of its own, and this is none of them
-                truth = instance_mask(view, candidate.target.id, home.width)
+                truth = instance_mask(view, candidate.target.id, camera.width)
                 _count(tally, candidate, view.name, candidate.mask(surfaces, camera), truth)
                 if candidate.preview is not None and candidate.preview.radiance.is_at(camera.time):
                     won = candidate.preview.probabilities_of(surfaces).argmax(-1).view(truth.shape)
@@ -149,7 +149,7 @@ def score_views(
     pictures = ScenePictures(
         home.scene.name,
         tuple(
-            RenderView(view.name, read_image(view, home.width), *renders[view.name])
+            RenderView(view.name, read_image(view, home.sized(view).width), *renders[view.name])
             for view in views
             if view.name in renders
         ),
@@ -187,11 +187,10 @@ def _finished(radiance: RadianceField, candidate: Candidate, tally: _Tally) -> O
     rows = []
     for name in _spread(names, PICTURES_AN_OBJECT):
         view = home.scene.view(name)
-        truth = instance_mask(view, candidate.target.id, home.width)
+        width = home.sized(view).width
+        truth = instance_mask(view, candidate.target.id, width)
         alone = None if candidate.alone is None else decode(candidate.alone[name])
-        rows.append(
-            draw_object_view(name, read_image(view, home.width), decode(tally.kept[name]), truth, alone)
-        )
+        rows.append(draw_object_view(name, read_image(view, width), decode(tally.kept[name]), truth, alone))
     asked = candidate.alone is not None
     return ObjectScore(
         tally.mask,

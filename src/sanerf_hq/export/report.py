@@ -178,8 +178,9 @@ def _pictures(target: Target, labelled: Sequence[str]) -> ObjectPictures:
     rows: list[ObjectView] = []
     for name in names[:: max(1, len(names) // PICTURES)][:PICTURES]:
         view = home.scene.view(name)
-        seen = object_mask(target, target.field.render(home.sized(view)))
-        rows.append(draw_object_view(name, read_image(view, home.width), seen, None, None))
+        camera = home.sized(view)
+        seen = object_mask(target, target.field.render(camera))
+        rows.append(draw_object_view(name, read_image(view, camera.width), seen, None, None))
     return ObjectPictures(home.scene.name, target.name, tuple(rows))
 
 

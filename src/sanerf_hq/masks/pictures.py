@@ -55,7 +55,7 @@ class Pictures:
     def _made(self, view: View) -> Embedding:
         home = self.field.at_home()
         if self.segment_on == "photo":
-            made = self._cache.get(view.name, lambda: read_image(view, home.width))
+            made = self._cache.get(view.name, lambda: read_image(view, home.sized(view).width))
         else:
             made = self._cache.get(f"{view.name} rendered", lambda: self._render(home.sized(view)))
         with self._lock:

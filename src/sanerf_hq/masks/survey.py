@@ -161,8 +161,8 @@ class Polls:
     def _colours(self) -> Float[Tensor, "n_rays 3"]:
         """Of the pool's pixels in the photos, RGB in [0, 1]."""
         parts = []
-        for number, view in enumerate(self._home.views):
-            photo = read_image(view, self._home.width).flatten(0, 1)
+        for number, (view, camera) in enumerate(zip(self._home.views, self._home.cameras, strict=True)):
+            photo = read_image(view, camera.width).flatten(0, 1)
             parts.append(photo[self.booth(number).pixels].float() / 255)
         return torch.cat(parts)
 

@@ -99,7 +99,7 @@ def _rendered(field: RadianceField) -> Colours:
 
 def _photographed(field: RadianceField) -> Colours:
     home = field.at_home()
-    photos = load_training_pixels(home.scene, home.width).rgb
+    photos = load_training_pixels(home.scene, home.size).rgb
 
     def colours(pixels: Int64[Tensor, "n"], surfaces: SurfaceSamples) -> Float[Tensor, "n 3"]:
         return (photos[pixels.cpu()].float() / 255).to(surfaces.weights.device)

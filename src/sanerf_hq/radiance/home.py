@@ -8,7 +8,7 @@ from functools import cached_property
 from sanerf_hq.geometry import Camera, PixelRays
 from sanerf_hq.radiance.moments import moments_of, nearest_moment
 from sanerf_hq.runs import Run, SegmentationFolder
-from sanerf_hq.scene import Scene, View
+from sanerf_hq.scene import PhotoSize, Scene, View
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class Home:
     Attributes:
         run: Its run folder.
         scene: Its scene.
-        width: Width that photos were scaled to for training; None: their own.
+        size: What photos were scaled to for training.
         moment: The time that its views are restricted to; None: all.
     """
 
     run: Run
     scene: Scene
-    width: int | None
+    size: PhotoSize
     moment: float | None = None
 
     def at(self, moment: float) -> Home:
@@ -72,7 +72,7 @@ class Home:
 
     def sized(self, view: View) -> Camera:
         """A view's camera at the size that was trained on."""
-        return view.camera if self.width is None else view.camera.resized(self.width)
+        return self.size.sized(view.camera)
 
     def index(self, view: View) -> int | None:
         """A view's number among the training views; None for a test view."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.geometry import WorldTransform
+from sanerf_hq.geometry import Camera, WorldTransform
 from sanerf_hq.radiance.clearance import Clearance
 from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.exposure import spread_of
@@ -37,13 +37,22 @@ from sanerf_hq.runs import (
     quiet,
     run_loop,
 )
-from sanerf_hq.scene import Scene, SceneOptions, fingerprint, load_scene, load_training_pixels
+from sanerf_hq.scene import (
+    OWN_SIZE,
+    PhotoSize,
+    Scene,
+    SceneOptions,
+    fingerprint,
+    load_scene,
+    load_training_pixels,
+)
 
 LOG = logging.getLogger(__name__)
 STAGE = "radiance"
 FIELD_FILE = "field.safetensors"
 CLEARANCE_RAYS = 400  # a camera
 WATCH_SECONDS = 2.0  # between two looks at a field in training
+FEW_PLACES = 10  # of fewer, surfaces that no two neighbouring photos share may lie anywhere
 NEAREST = 0.01  # quantile of their distances that counts as the nearest surface
 
 Metrics = Mapping[str, int | float | torch.Tensor]
@@ -85,7 +94,7 @@ def train_radiance_field(
     out: Path,
     config: RadianceConfig | None = None,
     seed: int = 0,
-    width: int | None = None,
+    size: PhotoSize = OWN_SIZE,
     device: str = "cpu",
     progress: ProgressCallback = quiet,
     watch: Callable[[RadianceField], None] | None = None,
@@ -98,7 +107,7 @@ def train_radiance_field(
         out: The run's folder, made if need be.
         config: Settings; by default those of the preset ``standard``.
         seed: Seed of every random draw.
-        width: Photos are reduced to this width; None trains on their own size.
+        size: What photos are scaled to for training.
         device: "cpu" or "cuda".
         progress: Told of the progress; may raise Cancelled.
         watch: Given a copy of the field every few seconds while it trains, on the training thread.
@@ -107,18 +116,18 @@ def train_radiance_field(
 
     Raises:
         InputError: The scene is damaged; ``out`` is no run of this scene, or holds a field that was trained
-            with other settings; or ``width`` is more than the photos have.
+            with other settings; or the width of ``size`` is more than the photos have.
         Cancelled: The callback asked for it; what was done is saved.
     """
     started = time.monotonic()
     config = config or RadianceConfig()
-    _check_width(scene, width)
+    _check_width(scene, size.width)
     identity = fingerprint(scene)
     # What cannot be read is to be mended before a run is tied to it.
-    pixels = None if Run.is_at(out) else load_training_pixels(scene, width)
+    pixels = None if Run.is_at(out) else load_training_pixels(scene, size)
     run = Run.open_or_create(out, scene.file or scene.root, identity, seed, scene.options.to_words())
-    home = Home(run, scene, width)
-    settings = {**asdict(config), "width": width}
+    home = Home(run, scene, size)
+    settings = {**asdict(config), **size.settings()}
     path = run.radiance / FIELD_FILE
     with run.lock():
         done = run.stage(STAGE)
@@ -126,13 +135,14 @@ def train_radiance_field(
             if done.config == plain(settings):
                 known = _known_field(path, device)
                 if known is not None:
-                    return replace(known, home=Home(run, with_poses(run.radiance, scene), width))
+                    return replace(known, home=Home(run, with_poses(run.radiance, scene), size))
             elif replace_other:
                 for name in run.segmentation_names():
                     run.remove_segmentation(name)
             else:
                 raise InputError(_other_settings(out, done.config, plain(settings)))
-        pixels = pixels or load_training_pixels(scene, width)
+        pixels = pixels or load_training_pixels(scene, size)
+        _warn_of_few_places(scene, pixels.cameras)
         world = WorldTransform.from_cameras(list(pixels.cameras))
 
         def begin(key: Key) -> TrainState:
@@ -167,7 +177,7 @@ def train_radiance_field(
             save_poses(
                 run.radiance, scene, state.poses.moved([view.camera for view in scene.train_views], world)
             )
-            home = Home(run, with_poses(run.radiance, scene), width)
+            home = Home(run, with_poses(run.radiance, scene), size)
         field = RadianceField(
             network, state.occupancy, world, config, state.spacing, unknown, closed, home, moments
         )
@@ -194,6 +204,19 @@ def _known_field(path: Path, device: str) -> RadianceField | None:
     except DamagedFile as error:
         LOG.warning("%s: it is trained again; segment anew what was made with another version's field", error)
         return None
+
+
+def _warn_of_few_places(scene: Scene, cameras: Sequence[Camera]) -> None:
+    places = len({tuple(camera.center.tolist()) for camera in cameras})
+    if places < FEW_PLACES and not moments_of(cameras):  # few cameras that film are usual
+        LOG.warning(
+            "%s is photographed from %d %s: depth will be poor, and views from elsewhere; add photos from "
+            "other sides, %d at least",
+            scene.root,
+            places,
+            "place" if places == 1 else "places",
+            FEW_PLACES,
+        )
 
 
 def _check_width(scene: Scene, width: int | None) -> None:
@@ -238,7 +261,7 @@ def load_radiance_field(run_folder: Path, device: str = "cpu", time: float | Non
         )
     scene = load_scene(run.scene_path, SceneOptions.from_words(run.scene_options))
     run.check_scene(fingerprint(scene))
-    home = Home(run, with_poses(run.radiance, scene), done.config["width"])
+    home = Home(run, with_poses(run.radiance, scene), PhotoSize.from_settings(done.config))
     field = replace(load_field(run.radiance / FIELD_FILE, device), home=home)
     if time is None:
         return field

@@ -99,7 +99,7 @@ def load_view_samples(field: RadianceField, progress: ProgressCallback = quiet) 
         [
             asdict(field.config),
             field.spacing,
-            home.width,
+            *home.size.settings().values(),
             home.run.seed,
             home.run.fingerprint,
             field.network.digest(),

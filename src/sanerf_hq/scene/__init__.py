@@ -11,10 +11,12 @@ from sanerf_hq.scene.images import read_mask as read_mask
 from sanerf_hq.scene.images import read_rgba as read_rgba
 from sanerf_hq.scene.load import load_scene as load_scene
 from sanerf_hq.scene.options import SceneOptions as SceneOptions
+from sanerf_hq.scene.photo_size import OWN_SIZE as OWN_SIZE
+from sanerf_hq.scene.photo_size import PhotoSize as PhotoSize
+from sanerf_hq.scene.photo_size import fitting_size as fitting_size
 from sanerf_hq.scene.pictures import png as png
 from sanerf_hq.scene.pictures import to_bytes as to_bytes
 from sanerf_hq.scene.pixels import TrainingPixels as TrainingPixels
-from sanerf_hq.scene.pixels import fitting_width as fitting_width
 from sanerf_hq.scene.pixels import load_training_pixels as load_training_pixels
 from sanerf_hq.scene.scene import ObjectMask as ObjectMask
 from sanerf_hq.scene.scene import Scene as Scene

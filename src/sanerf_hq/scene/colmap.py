@@ -18,7 +18,7 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera, Distortion
 from sanerf_hq.scene.colmap_model import ColmapCamera, ColmapImage, ColmapModel, has_model, read_model
 from sanerf_hq.scene.image_files import bombs_are_errors, image_size
-from sanerf_hq.scene.image_folders import choose_folder, match_images
+from sanerf_hq.scene.image_folders import CANDIDATES, ORIGINALS, choose_folder, match_images
 from sanerf_hq.scene.intrinsics import scaled_to_image
 from sanerf_hq.scene.paths import SceneFolder
 from sanerf_hq.scene.quaternions import rotations_of
@@ -43,10 +43,10 @@ LOG = logging.getLogger(__name__)
 
 
 def find_model(root: Path) -> Path | None:
-    """The folder of the sparse model in a scene's folder, or None."""
-    for name in MODEL_FOLDERS:
-        if has_model(root / name):
-            return root / name
+    """The folder of the sparse model below a scene's folder, or None; of several numbered ones the first."""
+    for folder in (*(root / name for name in MODEL_FOLDERS), *_numbered(root / "sparse")):
+        if has_model(folder):
+            return folder
     return None
 
 
@@ -64,7 +64,9 @@ def read_views(root: Path, images: str | None, rule: SplitRule) -> tuple[View, .
     Raises:
         InputError: The model or the photos are missing, broken or do not fit.
     """
-    found = find_model(root)
+    found = find_model(root) or (root if has_model(root) else None)
+    if found == root and images is None:
+        _check_has_photos(root)
     if found is None:
         raise InputError(
             f"{root} holds no COLMAP model: no cameras.bin or cameras.txt in {', '.join(MODEL_FOLDERS)}; "
@@ -132,17 +134,30 @@ def _camera(model: ColmapModel, image: ColmapImage, pose: Float[Tensor, "4 4"], 
     return scaled_to_image(camera, image_size(file), f"{model.file}, image {image.name}")
 
 
+def _numbered(folder: Path) -> list[Path]:
+    """The models in a folder that COLMAP numbered; it writes several where photos do not hang together."""
+    models = [path for path in folder.glob("[0-9]*") if path.name.isdecimal() and has_model(path)]
+    return sorted(models, key=lambda path: int(path.name))
+
+
 def _warn_of_others(found: Path) -> None:
-    """COLMAP writes several models where photos do not hang together."""
-    if found.name != "0":
-        return
-    others = [path.name for path in found.parent.glob("[1-9]*") if has_model(path)]
-    if others:
+    models = _numbered(found.parent)
+    if found in models and len(models) > 1:
         LOG.warning(
-            "%s holds %d models, of which 0 is read; photos of the others are left out",
+            "%s holds %d models, of which %s is read; photos of the others are left out",
             found.parent,
-            1 + len(others),
+            len(models),
+            found.name,
         )
+
+
+def _check_has_photos(root: Path) -> None:
+    """Refuse a model's own folder in place of its scene's."""
+    if any((root / name).is_dir() for name in CANDIDATES):
+        return
+    above = [path for path in root.absolute().parents[:3] if (path / ORIGINALS).is_dir()]
+    remedy = f"give the scene's folder, {above[0]}" if above else "put them beside it, into images"
+    raise InputError(f"{root} holds a COLMAP model but no photos; {remedy}")
 
 
 def _warn_of_missing(model: ColmapModel, files: dict[str, Path], folder: Path) -> None:

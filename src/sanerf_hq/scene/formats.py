@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.scene import colmap, llff, mip360, transforms_json
+from sanerf_hq.scene.colmap_model import has_model
 from sanerf_hq.scene.options import Format
 from sanerf_hq.scene.scene import View
 from sanerf_hq.scene.splits import SplitRule
@@ -70,6 +72,18 @@ def read_views(source: Source, images: str | None, rule: SplitRule) -> tuple[Vie
 
 
 def _look(folder: Path) -> Format:
+    found = _format_of(folder)
+    if found is None:
+        near = next((path for path in _near(folder) if _format_of(path) is not None), None)
+        remedy = ", or pose its photos first" if near is None else f", such as {near}"
+        raise InputError(
+            f"{folder} holds no {NERFSTUDIO_FILE}, no COLMAP model (sparse/0) and no {llff.POSES_FILE}; "
+            f"give a scene's folder{remedy}"
+        )
+    return found
+
+
+def _format_of(folder: Path) -> Format | None:
     if (folder / NERFSTUDIO_FILE).is_file():
         return "nerfstudio"
     if (folder / BLENDER_FILE).is_file():
@@ -78,10 +92,19 @@ def _look(folder: Path) -> Format:
         return "colmap"
     if (folder / llff.POSES_FILE).is_file():
         return "llff"
-    raise InputError(
-        f"{folder} holds no {NERFSTUDIO_FILE}, no COLMAP model (sparse/0) and no {llff.POSES_FILE}; give a "
-        "scene's folder, or pose its photos first"
-    )
+    return "colmap" if has_model(folder) else None
+
+
+def _near(folder: Path) -> Iterator[Path]:
+    """Folders that may have been meant: those inside, with those that COLMAP numbers, and the one above."""
+    try:
+        inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:  # it may not be looked into
+        inside = []
+    for path in inside:
+        yield path
+        yield path / "0"
+    yield folder.absolute().parent
 
 
 def _in_folder(folder: Path, format: Format) -> Source:

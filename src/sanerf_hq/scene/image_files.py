@@ -15,7 +15,15 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from sanerf_hq.errors import InputError
 from sanerf_hq.scene.image_headers import quick_size
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM")
+FORMATS = {  # Pillow's, with the suffixes of their files; of several files of one stem the first counts
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp",),
+    "PPM": (".ppm",),
+}
+SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)  # in lower case
 MAX_PIXELS = 80_000_000  # above 89 million Pillow itself warns of a decompression bomb
 
 
@@ -38,7 +46,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         InputError: It is missing, no image of a format that is read, or huge.
     """
     try:
-        image = Image.open(path, formats=FORMATS)
+        image = Image.open(path, formats=tuple(FORMATS))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(path) from error
     except UnidentifiedImageError as error:
@@ -70,6 +78,15 @@ def image_size(path: Path) -> tuple[int, int]:
         return size
     with opened(path) as image:  # which also says what is wrong
         return image.size
+
+
+def is_scaled_copy(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one scale leads from the larger size to the smaller, each side rounded to whole pixels."""
+    small, large = sorted((size, other))
+    lowest = max((have - 1) / of for have, of in zip(small, large, strict=True))
+    highest = min((have + 1) / of for have, of in zip(small, large, strict=True))
+    cropped = small[0] == large[0] or small[1] == large[1]
+    return small == large or (lowest < highest and not cropped)
 
 
 def load_image(path: Path, size: tuple[int, int]) -> Image.Image:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.scene.image_files import SUFFIXES
 from sanerf_hq.scene.paths import SceneFolder
 
 ORIGINALS = "images"
 CANDIDATES = (ORIGINALS, "images_2", "images_4", "images_8", "input")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm"})
 
 
 def choose_folder(folder: SceneFolder, asked: str | None) -> str:

@@ -1,7 +1,8 @@
 """Images: the pixels of a view, read when asked for.
 
 ``width`` asks for the image at ``view.camera.resized(width)``'s size. Photos are averaged over the area of
-each pixel; labels are never mixed.
+each pixel; labels are never mixed. Masks, ids and depth may be of another size than the photo, if they are of
+its shape: they stay as they are where smaller copies stand for the photos.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.scene.image_files import image_size, load_image
+from sanerf_hq.scene.image_files import image_size, is_scaled_copy, load_image
 from sanerf_hq.scene.scene import View
 
 WHITE = (255, 255, 255)
@@ -55,12 +56,12 @@ def read_mask(view: View, width: int | None = None) -> Bool[Tensor, "h w"]:
     A smaller pixel may be used if all pixels under it may.
 
     Raises:
-        InputError: As :func:`read_image`, about the mask.
+        InputError: As :func:`read_image`, about the mask, which may be a scaled copy.
     """
     columns, rows = _size(view, width)
     if view.mask_path is None:
         return torch.ones(rows, columns, dtype=torch.bool)
-    image = load_image(view.mask_path, (view.camera.width, view.camera.height))
+    image = _load_copy(view.mask_path, view)
     if image.mode in INTEGER_MODES and image.mode != "P":
         values = np.asarray(image)
     elif image.mode in PHOTO_MODES:
@@ -85,7 +86,7 @@ def read_instances(view: View, width: int | None = None) -> Int64[Tensor, "h w"]
     """
     if view.instance_path is None:
         raise InputError(f"view {view.name} has no instance_path in transforms.json; add its truth")
-    image = load_image(view.instance_path, (view.camera.width, view.camera.height))
+    image = _load_copy(view.instance_path, view)
     return _shrunk_labels(_integers(image, view.instance_path), *_size(view, width))
 
 
@@ -128,7 +129,7 @@ def read_depth(view: View, width: int | None = None) -> Float[Tensor, "h w"]:
     """
     if view.depth_path is None:
         raise InputError(f"view {view.name} has no depth_file_path in transforms.json; add its depth")
-    image = load_image(view.depth_path, (view.camera.width, view.camera.height))
+    image = _load_copy(view.depth_path, view)
     values = _integers(image, view.depth_path)
     columns, rows = _size(view, width)
     y, x = (
@@ -145,6 +146,17 @@ def _size(view: View, width: int | None) -> tuple[int, int]:
         raise InputError(f"the width of images is {width}; choose at least 1 pixel")
     camera = view.camera.resized(width)
     return camera.width, camera.height
+
+
+def _load_copy(path: Path, view: View) -> Image.Image:
+    """An image that lies over a view's photo, at its own size."""
+    size, own = image_size(path), (view.camera.width, view.camera.height)
+    if not is_scaled_copy(size, own):
+        raise InputError(
+            f"{path} is {size[0]}x{size[1]} where {own[0]}x{own[1]} is expected, or a scaled copy; "
+            "bring the file to that size"
+        )
+    return load_image(path, size)
 
 
 def _load_photo(view: View) -> Image.Image:

@@ -11,6 +11,7 @@ from torch import Tensor
 from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera, Distortion
 from sanerf_hq.scene.fields import Fields
+from sanerf_hq.scene.image_files import is_scaled_copy
 
 CAMERA_MODELS = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "RADIAL", "SIMPLE_RADIAL")
 DISTORTION_KEYS = ("k1", "k2", "p1", "p2", "k3", "k4")
@@ -72,9 +73,14 @@ def scaled_to_image(camera: Camera, image_size: tuple[int, int], where: str) -> 
     Raises:
         InputError: The image is no scaled copy: it was cropped or turned.
     """
-    if (camera.width, camera.height) == image_size:
+    solved = camera.width, camera.height
+    if solved == image_size:
         return camera
-    _check_scaled_copy((camera.width, camera.height), image_size, where)
+    if not is_scaled_copy(image_size, solved):
+        raise InputError(
+            f"{where}: image is {image_size[0]}x{image_size[1]} but w, h are {solved[0]}x{solved[1]}, not a "
+            "scaled copy (EXIF orientation is not applied); give the image that the camera was solved for"
+        )
     return camera.resized(*image_size)
 
 
@@ -121,15 +127,3 @@ def _focal(frame: Fields, shared: Fields, axis: str, extent: int) -> float | Non
 def _number(frame: Fields, shared: Fields, key: str) -> float | None:
     own = frame.number(key)
     return shared.number(key) if own is None else own
-
-
-def _check_scaled_copy(written: tuple[int, int], actual: tuple[int, int], where: str) -> None:
-    """Whether one scale leads from the written size to the actual one, each side rounded to whole pixels."""
-    lowest = max((have - 1) / want for have, want in zip(actual, written, strict=True))
-    highest = min((have + 1) / want for have, want in zip(actual, written, strict=True))
-    one_side_agrees = actual[0] == written[0] or actual[1] == written[1]
-    if lowest >= highest or one_side_agrees:
-        raise InputError(
-            f"{where}: image is {actual[0]}x{actual[1]} but w, h are {written[0]}x{written[1]}, not a scaled "
-            "copy (EXIF orientation is not applied); give the image that the camera was solved for"
-        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from sanerf_hq.errors import InputError
 from sanerf_hq.scene.benchmark import find_benchmark, with_benchmark
 from sanerf_hq.scene.formats import find_source, read_views
@@ -12,6 +14,9 @@ from sanerf_hq.scene.options import PAPER_SPLIT, SceneOptions
 from sanerf_hq.scene.scene import Scene
 from sanerf_hq.scene.scene_json import read_objects
 from sanerf_hq.scene.splits import SplitRule, parse_split
+
+FARTHEST = 1e18  # scene units; squares of 32-bit numbers overflow at 2e19
+LEAST_EXTENT = 1e-8  # scene units, of all cameras; a field's frame is scaled no further
 
 
 def load_scene(path: str | Path, options: SceneOptions | None = None) -> Scene:
@@ -43,10 +48,28 @@ def load_scene(path: str | Path, options: SceneOptions | None = None) -> Scene:
     if listed is not None:
         found = replace(found, split=PAPER_SPLIT)
     scene = Scene(root, name, read_views(source, options.images, rule), file=source.file, options=found)
+    _check_scale(scene)
     if listed is not None:
         return with_benchmark(scene, listed)
     objects = root / "scene.json"
     return replace(scene, objects=read_objects(objects, scene)) if objects.is_file() else scene
+
+
+def _check_scale(scene: Scene) -> None:
+    """Refuse units in which 32-bit numbers overflow, or in which all cameras seem to stand in one place."""
+    centers = torch.stack([view.camera.center for view in scene.views])
+    farthest = float(centers.abs().max())
+    if farthest > FARTHEST:
+        raise InputError(
+            f"the cameras of {scene.root} stand up to {farthest:.3g} units from the origin, more than can be "
+            f"reckoned with ({FARTHEST:.0e}); write the poses in larger units"
+        )
+    extent = float((centers.amax(0) - centers.amin(0)).max())
+    if 0 < extent < LEAST_EXTENT:
+        raise InputError(
+            f"the cameras of {scene.root} all stand within {extent:.3g} units, less than can be told apart "
+            f"({LEAST_EXTENT:.0e}); write the poses in smaller units"
+        )
 
 
 def _kept(options: SceneOptions) -> SceneOptions:

@@ -9,8 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.scene.fields import Fields
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
+from sanerf_hq.scene.image_files import SUFFIXES
 
 
 class SceneFolder:
@@ -46,14 +45,24 @@ class SceneFolder:
             )
         return name
 
+    def below(self, written: str) -> str:
+        """An absolute path that lies in the folder as one relative to it; any other as it is written."""
+        path = Path(os.path.normpath(written))
+        if not path.is_absolute() or "\0" in written:
+            return written
+        root = Path(os.path.normpath(self.root.absolute()))
+        if not path.is_relative_to(root):  # perhaps by way of a link
+            root, path = self._real_root, Path(os.path.realpath(path.parent)) / path.name
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else written
+
     def name(self, fields: Fields, key: str) -> str | None:
         """The relative path that ``key`` gives, tidied; None if the key is absent.
 
         Raises:
-            InputError: As :meth:`tidy`.
+            InputError: As :meth:`tidy`, of an absolute path only if it does not lie in the folder.
         """
         written = fields.text(key)
-        return None if written is None else self.tidy(written, key, fields.where)
+        return None if written is None else self.tidy(self.below(written), key, fields.where)
 
     def find(self, name: str, what: str, where: str) -> Path | None:
         """The file of that name, with an image's suffix where it is written without; None if there is none.
@@ -66,7 +75,7 @@ class SceneFolder:
         path = self.root / name
         listing = self._listing(path.parent)
         # Blender writes images without their suffix; "frame.0001" looks as if it had one.
-        for suffix in ("", *IMAGE_SUFFIXES):
+        for suffix in ("", *SUFFIXES, *map(str.upper, SUFFIXES)):
             wanted = path.name + suffix
             entry = listing.get(wanted) or listing.get(unicodedata.normalize("NFC", wanted))
             if entry is not None and _is_file(entry):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,11 +14,10 @@ from torch import Tensor
 from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera
 from sanerf_hq.scene.images import read_mask, read_rgba
+from sanerf_hq.scene.photo_size import OWN_SIZE, PhotoSize
 from sanerf_hq.scene.scene import Scene, View
 
 THREADS = 2
-LONGEST = 1600  # pixels of a photo's longer side; minutes of training do not learn more detail
-MOST = 150_000_000  # pixels of all photos, whose colours take 450 MB
 
 
 @dataclass(frozen=True)
@@ -41,39 +40,28 @@ class TrainingPixels:
     usable: Int64[Tensor, "n_usable"] | None
 
 
-def fitting_width(scene: Scene) -> int | None:
-    """Width to reduce the training photos to, where they are larger than is any use; None where they are not.
-
-    What is of use is a longer side of ``LONGEST`` pixels, and ``MOST`` pixels in all.
-    """
-    cameras = [view.camera for view in scene.train_views]
-    shapes = [camera.height / camera.width for camera in cameras]
-    width = int(min(LONGEST / max(1.0, *shapes), (MOST / sum(shapes)) ** 0.5))
-    return width if width < max(camera.width for camera in cameras) else None
-
-
 def load_training_pixels(
-    scene: Scene, width: int | None = None, progress: Callable[[int, int], None] | None = None
+    scene: Scene, size: PhotoSize = OWN_SIZE, progress: Callable[[int, int], None] | None = None
 ) -> TrainingPixels:
     """Read the photos of the training views.
 
     Args:
         scene: The scene; its test views are not touched.
-        width: Width to scale every photo to, pixels; None keeps each at its own.
+        size: What photos are scaled to.
         progress: Called with the number of views read and of all; what it raises stops the reading.
 
     Raises:
         InputError: A file is missing, damaged or of another size, or masks leave no pixel.
     """
     views = scene.train_views
-    cameras = tuple(view.camera if width is None else view.camera.resized(width) for view in views)
+    cameras = tuple(size.sized(view.camera) for view in views)
     sizes = [camera.width * camera.height for camera in cameras]
     offsets = torch.tensor([0, *sizes]).cumsum(0)
     rgb = torch.empty(sum(sizes), 3, dtype=torch.uint8)
     parts = [rgb[start:end] for start, end in pairwise(offsets.tolist())]
 
     def read(index: int) -> UInt8[Tensor, "n"] | None:
-        return _read_into(parts[index], views[index], width)
+        return _read_into(parts[index], views[index], cameras[index].width)
 
     alphas: list[Tensor | None] = []
     pool = ThreadPoolExecutor(THREADS)
@@ -84,10 +72,10 @@ def load_training_pixels(
                 progress(len(alphas), len(views))
     finally:
         pool.shutdown(cancel_futures=True)
-    return TrainingPixels(rgb, _joined_alpha(alphas, sizes), offsets, cameras, _usable(scene, width))
+    return TrainingPixels(rgb, _joined_alpha(alphas, sizes), offsets, cameras, _usable(scene, cameras))
 
 
-def _read_into(rgb: UInt8[Tensor, "n 3"], view: View, width: int | None) -> UInt8[Tensor, "n"] | None:
+def _read_into(rgb: UInt8[Tensor, "n 3"], view: View, width: int) -> UInt8[Tensor, "n"] | None:
     """Fill in one view's colours; its opacity, or None if it is opaque."""
     rgba = read_rgba(view, width).reshape(-1, 4)
     alpha = rgba[:, 3]
@@ -106,11 +94,12 @@ def _joined_alpha(alphas: list[Tensor | None], sizes: list[int]) -> UInt8[Tensor
     return torch.cat([full if alpha is None else alpha for alpha, full in zip(alphas, opaque, strict=True)])
 
 
-def _usable(scene: Scene, width: int | None) -> Int64[Tensor, "n"] | None:
+def _usable(scene: Scene, cameras: Sequence[Camera]) -> Int64[Tensor, "n"] | None:
     views = scene.train_views
     if all(view.mask_path is None for view in views):
         return None
-    usable = torch.cat([read_mask(view, width).flatten() for view in views]).nonzero()[:, 0]
+    masks = [read_mask(view, camera.width) for view, camera in zip(views, cameras, strict=True)]
+    usable = torch.cat([mask.flatten() for mask in masks]).nonzero()[:, 0]
     if not len(usable):
         raise InputError(
             f"the masks of {scene.root} leave no pixel to train on; make them white where it may be"

@@ -35,7 +35,8 @@ class View:
         camera: Camera at the photo's own size.
         image_path: The photo.
         split: Whether it may be trained on.
-        mask_path: Image whose zero pixels are not to be trained on (nerfstudio's ``mask_path``).
+        mask_path: Image whose zero pixels are not to be trained on (nerfstudio's ``mask_path``). This and
+            the next two are of the photo's shape, at any size.
         instance_path: 8- or 16-bit image of object ids, 0 = background, where there is truth.
         depth_path: 16-bit image of exact z-depth, where there is truth.
         depth_unit_scale: Scene units per unit of the depth image.

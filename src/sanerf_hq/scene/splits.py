@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.scene.fields import Fields
+from sanerf_hq.scene.paths import SceneFolder
 from sanerf_hq.scene.scene import Split
 
 SPLIT_WORDS = ("train", "val", "test")
@@ -77,7 +78,9 @@ def parse_split(text: str | None) -> SplitRule:
     )
 
 
-def written_splits(shared: Fields, frames: list[Fields], names: list[str]) -> list[str | None]:
+def written_splits(
+    shared: Fields, frames: list[Fields], names: list[str], folder: SceneFolder
+) -> list[str | None]:
     """What the file says of each frame: train, val, test, or None where it says nothing.
 
     A frame's own ``split`` goes first; then nerfstudio's ``train_filenames``, ``val_filenames`` and
@@ -90,7 +93,8 @@ def written_splits(shared: Fields, frames: list[Fields], names: list[str]) -> li
     known = set(names)
     for word in SPLIT_WORDS:
         for entry in shared.items(f"{word}_filenames") or []:
-            name = posixpath.normpath(entry.replace("\\", "/")) if isinstance(entry, str) else None
+            name = entry if isinstance(entry, str) else ""
+            name = posixpath.normpath(folder.below(name).replace("\\", "/"))
             if name not in known:
                 raise shared.error(f"{word}_filenames names {entry!r}, which is no frame; correct the list")
             listed[name] = word

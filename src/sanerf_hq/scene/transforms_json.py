@@ -16,7 +16,7 @@ from torch import Tensor
 from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera
 from sanerf_hq.scene.fields import Fields, read_json_object
-from sanerf_hq.scene.image_files import bombs_are_errors, image_size
+from sanerf_hq.scene.image_files import bombs_are_errors, image_size, is_scaled_copy
 from sanerf_hq.scene.image_folders import ORIGINALS, choose_folder, match_images
 from sanerf_hq.scene.intrinsics import read_camera
 from sanerf_hq.scene.paths import SceneFolder
@@ -99,7 +99,7 @@ def _read_frames(path: Path, split: str | None, folder: SceneFolder) -> list[_Fr
             raise frame.error("file_path is missing; name the frame's image")
         fields.append(Fields(frame.values, f"{frame.where} ({name})"))
         names.append(name)
-    splits = [split] * len(names) if split else written_splits(shared, fields, names)
+    splits = [split] * len(names) if split else written_splits(shared, fields, names, folder)
     return [_Frame(f, shared, name, word) for f, name, word in zip(fields, names, splits, strict=True)]
 
 
@@ -174,9 +174,9 @@ def _read_view(folder: SceneFolder, frame: _Frame, split: Split, image: Path, ca
         camera_id=fields.integer("camera_id"),
     )
     for path in (view.mask_path, view.instance_path, view.depth_path):
-        if path is not None and image_size(path) != (camera.width, camera.height):
+        if path is not None and not is_scaled_copy(image_size(path), (camera.width, camera.height)):
             raise fields.error(
-                f"{path.relative_to(folder.root).as_posix()} is of other size than the frame's image, "
+                f"{path.relative_to(folder.root).as_posix()} is of other shape than the frame's image, "
                 f"{camera.width}x{camera.height}; bring it to that size"
             )
     return view

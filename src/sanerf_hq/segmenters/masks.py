@@ -42,7 +42,7 @@ class MaskFolder:
         whatever its white is); the greys of a mask with soft edges are set to black or white.
 
         Raises:
-            InputError: The file is damaged, of another size than the photo, or no image of integers.
+            InputError: The file is damaged, of another shape than the photo, or no image of integers.
         """
         path = self.paths.get(view.name)
         if path is None:

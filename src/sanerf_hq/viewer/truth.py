@@ -49,7 +49,7 @@ def read_truth(folder: Path, scene: Scene, view: View) -> Truth:
         view: One of its views.
 
     Raises:
-        InputError: A file is damaged, or an image is of another size than the photo.
+        InputError: A file is damaged, or an image is of another shape than the photo.
     """
     path, painted = folder / OBJECTS_FILE, folder / _image_of(view)
     is_own = not path.exists() or folder.resolve() == scene.root.resolve()  # else its ids mean other objects

@@ -230,6 +230,18 @@ def test_nerfstudio_keeps_times_masks_and_own_intrinsics(tmp_path: Path):
     assert "fl_x" not in written
 
 
+def test_a_mask_of_another_size_is_exported_at_the_photo_s(tmp_path: Path):
+    scene = scene_of(tmp_path / "scene")
+    mask = write_image(tmp_path / "scene/m.png", np.eye(96, 128, dtype=np.uint8) * 255)
+    views = [replace(view, mask_path=mask) for view in scene.views]
+    export_scene(replace(scene, views=tuple(views)), tmp_path / "out", "nerfstudio")
+    view = load_scene(tmp_path / "out").views[0]
+    assert view.mask_path is not None
+    with Image.open(view.mask_path) as written:
+        assert written.size == SIZE
+    assert torch.equal(read_mask(view), read_mask(views[0]))
+
+
 def test_names_that_would_clash_are_numbered(tmp_path: Path):
     frames = [frame(f"{folder}/0.png", split="train") for folder in ("train", "Train", "a")]
     scene = load_scene(write_scene(tmp_path / "scene", frames))

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from jaxtyping import Bool
+from torch import Tensor
+
 from sanerf_hq.export.scene_formats.straighten import straightened
 from sanerf_hq.geometry import Camera
 from sanerf_hq.runs import write_bytes
-from sanerf_hq.scene import View, png
-from sanerf_hq.scene.image_folders import ORIGINALS, SUFFIXES
+from sanerf_hq.scene import View, png, read_mask
+from sanerf_hq.scene.image_files import SUFFIXES, image_size
+from sanerf_hq.scene.image_folders import ORIGINALS
 
 MASKS = "masks"
 STRAIGHT_SUFFIX = ".png"
@@ -70,12 +74,19 @@ def put_photo(photo: Photo, folder: Path, with_mask: bool) -> None:
     if photo.camera is photo.view.camera:
         shutil.copyfile(photo.view.image_path, path)
         if mask is not None and mask_path is not None:
-            shutil.copyfile(mask, mask_path)
+            if image_size(mask) == (photo.camera.width, photo.camera.height):
+                shutil.copyfile(mask, mask_path)
+            else:  # other programs want it of the photo's size
+                _write_mask(mask_path, read_mask(photo.view))
         return
     pixels, usable = straightened(photo.view, photo.camera)
     write_bytes(path, png(pixels.numpy()))
     if mask_path is not None:
-        write_bytes(mask_path, png(usable.byte().mul(255).numpy()))
+        _write_mask(mask_path, usable)
+
+
+def _write_mask(path: Path, usable: Bool[Tensor, "h w"]) -> None:
+    write_bytes(path, png(usable.byte().mul(255).numpy()))
 
 
 def _suffixed(view: View, straight: bool) -> str:
