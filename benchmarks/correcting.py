@@ -42,7 +42,7 @@ def sides_of(field: RadianceField, target: SceneObject) -> tuple[Look, ...]:
     seeing: list[tuple[View, torch.Tensor]] = []
     for view in home.scene.train_views:
         if view.instance_path is not None:
-            labels = read_instances(view, home.width)
+            labels = read_instances(view, home.sized(view).width)
             if bool((labels == target.id).any()):
                 seeing.append((view, labels))
     step = max(1.0, len(seeing) / SIDES)
