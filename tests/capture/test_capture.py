@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sanerf_hq.capture import capture
+from sanerf_hq.capture import capture, matching
 from sanerf_hq.capture.capture import weak_pairs
 from sanerf_hq.capture.evidence import Evidence
 from sanerf_hq.errors import Cancelled, InputError
@@ -212,6 +213,30 @@ def test_a_photo_far_from_the_others_is_joined_by_a_second_look(gap: Captured):
     told: list[Progress] = []
     assert capture(gap.photos, gap.out, CONFIG, told.append).count("registered") == 6
     assert "match again" not in {progress.stage for progress in told}
+
+
+def test_a_photo_whose_name_is_far_from_where_it_was_taken_is_joined(
+    captured: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As if a photo were added to hundreds, which are only compared with those before and after them."""
+    monkeypatch.setattr(matching, "NEIGHBOURS", 2)
+    monkeypatch.setattr(matching, "SPREAD", 2)
+    photos, out = tmp_path / "photos", tmp_path / "scene"
+    photos.mkdir()
+    for index in range(9):
+        name = "z added later" if index == 3 else f"{index}"
+        shutil.copy(captured.photos / f"Löwe {index:02d}.png", photos / f"{name}.png")
+    config = replace(CONFIG, pairing="sequential")
+    with pytest.raises(Cancelled):
+        capture(photos, out, config, StopAt("match more", 3))
+    told: list[Progress] = []
+    report = capture(photos, out, config, told.append)
+    assert report.count("registered") == 9
+    begun = [progress.stage for progress in told if progress.done == 0]
+    assert begun.count("find poses") == 1  # what to compare is not decided anew
+    told.clear()
+    assert capture(photos, out, config, told.append).count("registered") == 9
+    assert first_done(told, "find poses") == 9
 
 
 def test_only_pairs_that_may_join_an_image_are_looked_at_again():

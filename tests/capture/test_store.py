@@ -12,7 +12,14 @@ from sanerf_hq.errors import InputError
 
 IMAGE = StoredImage("ü.jpg", "key", "ü.HEIC", (40, 30), Lens("Maker", 0.75), 0.01)
 STATE = State(
-    {"ü.jpg": IMAGE}, {"ü.jpg": "key 9"}, ((0, 3),), True, (FrameStats(3, 0.5, 0.1),), "video", "poses"
+    {"ü.jpg": IMAGE},
+    {"ü.jpg": "key 9"},
+    ((1, 4),),
+    ((0, 3),),
+    True,
+    (FrameStats(3, 0.5, 0.1),),
+    "video",
+    "poses",
 )
 
 

@@ -36,7 +36,7 @@ def find_features(
         options.sift.max_num_features = config.features
         known = _with_features(pycolmap, store)
         if not known:  # a new database, or one that was lost
-            store.save(replace(store.state, weak=(), guided=False))
+            store.save(store.state.undecided())
         done = len(known)
         progress(Progress(STAGE, done, len(images)))
         for same_camera in _by_camera(images):
@@ -67,7 +67,7 @@ def _check_database(images: Sequence[StoredImage], store: Store, config: Capture
     if not fits or not known:
         _delete_database(store)
     if known != current:
-        store.save(replace(store.state, matched=current, weak=(), guided=False))
+        store.save(replace(store.state.undecided(), matched=current))
 
 
 def _delete_database(store: Store) -> None:

@@ -167,5 +167,5 @@ def why_not(image: StoredImage, sharpness: float, evidence: Evidence, model: Mod
             )
     if count < FEW_MATCHES:
         with_whom = f"{count} matches with {partner}" if count else "no match"
-        return f"is not registered: no photo nearby shows enough of the same ({with_whom})"
+        return f"is not registered: no photo that it was compared with shows enough of the same ({with_whom})"
     return f"is not registered: its {count} matches with {partner} agree on no place"

@@ -18,7 +18,7 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.runs import DamagedFile, read_json, write_json
 from sanerf_hq.runs.files import is_temporary, sweep_temporaries
 
-FORMAT = 1
+FORMAT = 2
 LOCK_FILE = ".lock"
 
 
@@ -50,7 +50,9 @@ class State:
     Attributes:
         images: Finished images by name.
         matched: Keys, by name, of the images that the database of features may know.
-        weak: Pairs, by place in the order of names, that are to be compared again (see
+        joining: Pairs, by place in the order of names, that are compared because an image fitted to none of
+            its neighbours (see :func:`sanerf_hq.capture.matching.joining_pairs`).
+        weak: Pairs, likewise, that are to be compared again (see
             :func:`sanerf_hq.capture.matching.match_again`).
         guided: That has been done.
         frames: What was measured of a video's frames; empty for photos.
@@ -60,11 +62,16 @@ class State:
 
     images: dict[str, StoredImage] = field(default_factory=dict)
     matched: dict[str, str] = field(default_factory=dict)
+    joining: tuple[tuple[int, int], ...] = ()
     weak: tuple[tuple[int, int], ...] = ()
     guided: bool = False
     frames: tuple[FrameStats, ...] = ()
     video: str = ""
     poses: str = ""
+
+    def undecided(self) -> State:
+        """This without what was decided on the ground of matches that have changed."""
+        return replace(self, joining=(), weak=(), guided=False)
 
 
 class Store:
@@ -167,8 +174,8 @@ def _read_state(path: Path) -> State:
             return State()
         images = {name: _stored_image(entry) for name, entry in value["images"].items()}
         frames = tuple(FrameStats(**entry) for entry in value["frames"])
-        weak = tuple((int(i), int(j)) for i, j in value["weak"])
-        known = (dict(value["matched"]), weak, bool(value["guided"]))
+        joining, weak = (tuple((int(i), int(j)) for i, j in value[kind]) for kind in ("joining", "weak"))
+        known = (dict(value["matched"]), joining, weak, bool(value["guided"]))
         return State(images, *known, frames, str(value["video"]), str(value["poses"]))
     except (DamagedFile, KeyError, TypeError, ValueError, AttributeError):
         return State()
