@@ -180,6 +180,14 @@ def test_broken_tags_count_as_absent(tmp_path: Path):
     assert read_lens(photo.exif, photo.full_size).focal is None
 
 
+def test_photos_are_in_the_order_that_cameras_count_in(tmp_path: Path):
+    ordered = ["2.jpg", "10.jpg", "a 9.jpg", "A 10.JPG", "frame.jpg", "frame1.jpg"]
+    ordered += ["frame2.jpg", "frame2b.jpg", "frame02c.jpg", "frame10.jpg", "frame10.png"]
+    for name in reversed(ordered):
+        (tmp_path / name).write_bytes(b"x")
+    assert [path.name for path in find_photos(tmp_path).photos] == ordered
+
+
 def test_what_a_folder_holds(tmp_path: Path):
     folder = tmp_path / "my photos ü"
     (folder / "more").mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,11 +71,13 @@ class Found:
 def find_photos(folder: Path) -> Found:
     """The photos directly in a folder, sorted by name; hidden files and folders in it are passed over.
 
+    Names are sorted as cameras count: 2 before 10.
+
     Raises:
         InputError: The folder cannot be read.
     """
     try:
-        entries = sorted(folder.iterdir(), key=lambda path: path.name)
+        entries = sorted(folder.iterdir(), key=_counted)
         root = folder.resolve()
     except OSError as error:
         raise InputError(f"{folder} cannot be read ({error.strerror}); check the path") from error
@@ -95,6 +98,12 @@ def find_photos(folder: Path) -> Found:
         else:
             photos.append(path)
     return Found(photos, left_out)
+
+
+def _counted(path: Path) -> tuple[list[str | int], str]:
+    """A key to sort by, in which runs of digits are numbers; equal ones are told apart by the name itself."""
+    parts = re.split("([0-9]+)", path.stem.casefold())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
 
 
 def shown_name(path: Path) -> str:
