@@ -49,6 +49,17 @@ def test_each_reason_is_told_from_the_others():
     assert told["F"] == told["H"]
 
 
+def test_what_is_less_sharp_but_fits_to_others_is_not_called_blurred():
+    features = dict.fromkeys("abcdef", 900)
+    matches = {name: {} for name in features} | {"b": {"c": 60}, "c": {"b": 60}, "d": {"a": 80}}
+    others = [image(name, 0.2) for name in "bcdef"]
+    told = reasons(report({"a": 200}, others, Evidence(features, matches), groups=(("e", "x", "y"),)))
+    assert "together with 2 others" in told["E"]
+    assert "no photo that it was compared with" in told["B"]
+    assert "80 matches with a agree on no place" in told["D"]
+    assert "blurred" in told["F"]
+
+
 def test_an_image_that_matches_nothing_is_said_to():
     found = report({"a": 200}, [image("b")], Evidence({"a": 500, "b": 500}, {"a": {}, "b": {}}))
     assert "(no match)" in reasons(found)["B"]
