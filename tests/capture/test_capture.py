@@ -181,6 +181,47 @@ def test_a_damaged_database_or_state_is_made_anew(gap: Captured, tmp_path: Path)
     assert (out / "transforms.json").read_text() == (gap.out / "transforms.json").read_text()
 
 
+def test_a_database_that_cannot_be_opened_is_kept(
+    gap: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import pycolmap
+
+    def fail(path: Path) -> None:
+        raise RuntimeError("No registered database\nfactory succeeded.")
+
+    out = tmp_path / "scene"
+    shutil.copytree(gap.out, out)
+    before = (out / "work" / "features.db").read_bytes()
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(InputError, match=r"features\.db \(No reg.* free some"),
+    ):
+        patched.setattr(pycolmap.Database, "open", fail)
+        capture(gap.photos, out, CONFIG)
+    assert (out / "work" / "features.db").read_bytes() == before
+    told: list[Progress] = []
+    capture(gap.photos, out, CONFIG, told.append)
+    assert first_done(told, "find features") == first_done(told, "find poses") == 6
+
+
+@pytest.mark.parametrize("stage", ["find features", "match images", "find poses"])
+def test_a_full_disk_is_said_before_each_piece_of_work(
+    stage: str, gap: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    usage, free = shutil.disk_usage(tmp_path), 10**12
+
+    def fill(progress: Progress) -> None:
+        nonlocal free
+        if progress.stage == stage:
+            free = 20_000_000 + 100
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=free))
+    with pytest.raises(InputError, match=r"scene is on a disk with 20 MB to spare, .* free some space"):
+        capture(gap.photos, tmp_path / "scene", CONFIG, fill)
+    free = 10**12
+    assert capture(gap.photos, tmp_path / "scene", CONFIG).count("registered") == 6
+
+
 def test_a_photo_that_comes_later_is_added(captured: Captured, tmp_path: Path):
     photos, out = tmp_path / "photos", tmp_path / "scene"
     photos.mkdir()

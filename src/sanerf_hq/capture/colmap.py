@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sanerf_hq.errors import InputError
@@ -28,11 +29,15 @@ def load_pycolmap() -> Any:
 
 
 @contextmanager
-def quiet_pycolmap(seed: int) -> Iterator[Any]:
+def quiet_pycolmap(seed: int, database: Path) -> Iterator[Any]:
     """The module with its random numbers seeded and its log silenced.
 
+    Args:
+        seed: Where its chance comes from.
+        database: What it works on, to name where it fails.
+
     Raises:
-        InputError: It is not installed.
+        InputError: It is not installed, or could not do what was asked: most often the disk is full.
     """
     pycolmap = load_pycolmap()
     before = pycolmap.logging.minloglevel
@@ -40,6 +45,11 @@ def quiet_pycolmap(seed: int) -> Iterator[Any]:
     pycolmap.set_random_seed(seed)
     try:
         yield pycolmap
+    except RuntimeError as error:  # COLMAP's only kind, whatever went wrong
+        said = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"COLMAP failed at {database} ({said}): if the disk is full free some space, and run again"
+        ) from error
     finally:
         pycolmap.logging.minloglevel = before
 

@@ -32,7 +32,10 @@ class Evidence:
 
 def read_evidence(store: Store, config: CaptureConfig) -> Evidence:
     """What the store's database says."""
-    with quiet_pycolmap(config.seed) as pycolmap, pycolmap.Database.open(store.database) as database:
+    with (
+        quiet_pycolmap(config.seed, store.database) as pycolmap,
+        pycolmap.Database.open(store.database) as database,
+    ):
         names = {image.image_id: image.name for image in database.read_all_images()}
         features = {name: database.num_keypoints_for_image(number) for number, name in names.items()}
         matches: dict[str, dict[str, int]] = {name: {} for name in names.values()}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sanerf_hq.capture.colmap import n_threads, quiet_pycolmap
@@ -15,6 +18,7 @@ from sanerf_hq.runs import Progress, ProgressCallback
 STAGE = "find features"
 MODEL = "SIMPLE_RADIAL"  # while cameras are few; refined later
 BATCH = 8  # images a call when several threads share them
+FEATURE_BYTES = 2 * 152  # its place and its descriptor, in the database and in SQLite's log of what it does
 
 
 def find_features(
@@ -26,10 +30,11 @@ def find_features(
     gone is begun anew.
 
     Raises:
+        InputError: The disk is full.
         Cancelled: The callback asked for it; what was found stays.
     """
     _check_database(images, store, config)
-    with quiet_pycolmap(config.seed) as pycolmap:
+    with quiet_pycolmap(config.seed, store.database) as pycolmap:
         options = pycolmap.FeatureExtractionOptions()
         options.use_gpu = False
         options.num_threads = n_threads(config.threads)
@@ -47,6 +52,7 @@ def find_features(
             step = 1 if config.threads == 1 else BATCH
             for start in range(0, len(missing), step):
                 names = missing[start : start + step]
+                store.check_room(len(names) * config.features * FEATURE_BYTES)
                 pycolmap.extract_features(
                     store.database,
                     store.images,
@@ -79,9 +85,22 @@ def _with_features(pycolmap: Any, store: Store) -> set[str]:
     """Names of the images that the database has features of; a database that is damaged is begun anew."""
     try:
         return _names_with_features(pycolmap, store)
-    except RuntimeError:  # pycolmap's word for whatever SQLite cannot read
+    except RuntimeError:  # pycolmap's word for whatever SQLite cannot do, also for want of room
+        if not _is_damaged(store.database):
+            raise
         _delete_database(store)
         return _names_with_features(pycolmap, store)
+
+
+def _is_damaged(database: Path) -> bool:
+    """Whether SQLite says so; not if it cannot tell, since hours of work may lie in it."""
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",)
+    except sqlite3.OperationalError:  # a full disk, a lock
+        return False
+    except sqlite3.DatabaseError:
+        return True
 
 
 def _names_with_features(pycolmap: Any, store: Store) -> set[str]:

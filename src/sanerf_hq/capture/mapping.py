@@ -25,6 +25,7 @@ RELAXED_RATIO = 0.15  # and that a quarter of an image's matches with 3D points 
 LONG_LENS = 1.5  # focal length by longest side: from there on a shifted principal point looks like a turn
 FILTER_ERROR = 2.0  # pixels
 FILTER_ANGLE = 1.5  # degrees between the rays to a point: below, its depth is a guess
+SIGHTING_BYTES = 2 * 24  # of a feature in a model's files, while the last one and a new one are there
 GROUPS_FILE = "groups.json"
 
 
@@ -44,9 +45,10 @@ def find_poses(
         The largest model; None if no three images fit together.
 
     Raises:
+        InputError: The disk is full.
         Cancelled: The callback asked for it; the search begins anew next time.
     """
-    with quiet_pycolmap(config.seed) as pycolmap:
+    with quiet_pycolmap(config.seed, store.database) as pycolmap:
         if store.state.poses == key:
             known = _read(pycolmap, store.sparse)
             if known is not None:
@@ -73,6 +75,7 @@ def _map(
     if store.state.guided:
         options.mapper.abs_pose_min_num_inliers = RELAXED_INLIERS
         options.mapper.abs_pose_min_inlier_ratio = RELAXED_RATIO
+    store.check_room(n_images * config.features * SIGHTING_BYTES)
     added = 0
 
     def one_more() -> None:

@@ -18,6 +18,7 @@ EXHAUSTIVE_UP_TO = 150  # photos
 AFFORDABLE = EXHAUSTIVE_UP_TO * (EXHAUSTIVE_UP_TO - 1) // 2  # pairs: 11,175
 NEIGHBOURS = 10
 SPREAD = 60  # images, spread over all, that are compared with each other: they close loops
+MATCH_BYTES = 4 * 8  # two numbers, before and after geometry was found, and SQLite's log of both
 TILE = 10  # images: pairs of two tiles are compared in one call, which then indexes each image once
 
 Pair = tuple[int, int]
@@ -82,6 +83,7 @@ def match_images(
     Pairs that the database has already are not compared again.
 
     Raises:
+        InputError: The disk is full.
         Cancelled: The callback asked for it; what was compared stays.
     """
     _compare(names, pairs, False, stage, store, config, progress)
@@ -101,6 +103,7 @@ def match_again(
     many, and takes several times as long, so it is for pairs that join what else falls apart.
 
     Raises:
+        InputError: The disk is full.
         Cancelled: The callback asked for it; pairs not yet compared again keep their matches or lose them
             until :func:`match_images` is called.
     """
@@ -117,7 +120,7 @@ def _compare(
     progress: ProgressCallback,
 ) -> None:
     list_file = store.work / "pairs.txt"
-    with quiet_pycolmap(config.seed) as pycolmap:
+    with quiet_pycolmap(config.seed, store.database) as pycolmap:
         matching = pycolmap.FeatureMatchingOptions()
         matching.use_gpu = False
         matching.num_threads = n_threads(config.threads)
@@ -130,6 +133,7 @@ def _compare(
         progress(Progress(stage, done, len(pairs)))
         for _, tile in itertools.groupby(pairs, key=_tile):
             some = list(tile)
+            store.check_room(len(some) * config.features * MATCH_BYTES)
             if again:
                 _forget(pycolmap, [(names[i], names[j]) for i, j in some], store)
             write_text(list_file, "".join(f"{names[i]} {names[j]}\n" for i, j in some))

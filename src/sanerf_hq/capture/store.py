@@ -6,6 +6,7 @@ again with more photos, does only what is missing.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -20,6 +21,7 @@ from sanerf_hq.runs.files import is_temporary, sweep_temporaries
 
 FORMAT = 2
 LOCK_FILE = ".lock"
+RESERVE = 20_000_000  # bytes of the disk: for SQLite's own files and the scene
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,19 @@ class Store:
         """Make ``state`` what is known."""
         self.state = state
         write_json(self.work / "state.json", {"format": FORMAT, **asdict(state)})
+
+    def check_room(self, n_bytes: int) -> None:
+        """Refuse work whose results find no room on the disk: there COLMAP crashes rather than say so.
+
+        Raises:
+            InputError: The disk has less room than ``n_bytes`` and a reserve.
+        """
+        free, needed = shutil.disk_usage(self.work).free, n_bytes + RESERVE
+        if free < needed:
+            raise InputError(
+                f"{self.folder} is on a disk with {free // 10**6} MB to spare, and what comes next may take "
+                f"{needed // 10**6} MB: free some space and run again"
+            )
 
     @contextmanager
     def opened(self) -> Iterator[None]:
