@@ -294,12 +294,64 @@ def test_a_folder_of_something_else_is_left_alone(captured: Captured, tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["diary.txt"]
 
 
-def test_a_capture_of_other_photos_is_left_alone(captured: Captured, tmp_path: Path):
+@pytest.mark.parametrize("name", ["other", "Löwe"])
+def test_a_capture_of_other_photos_is_left_alone(name: str, captured: Captured, tmp_path: Path):
     for index in range(3):
-        Image.new("RGB", (20, 20), (index, 0, 0)).save(tmp_path / f"other {index}.png")
+        Image.new("RGB", (20, 20), (index, 0, 0)).save(tmp_path / f"{name} {index:02d}.png")
     with pytest.raises(InputError, match="other photos"):
         capture(tmp_path, captured.out, CONFIG)
     assert len(list((captured.out / "images").iterdir())) == 13
+
+
+def test_photos_that_were_renamed_are_those_of_the_capture(gap: Captured, tmp_path: Path):
+    photos, out = tmp_path / "photos", tmp_path / "scene"
+    photos.mkdir()
+    shutil.copytree(gap.out, out)
+    for index, path in enumerate(sorted(gap.photos.iterdir())):
+        shutil.copy(path, photos / f"mug {index}.png")
+    assert capture(photos, out, CONFIG).count("registered") == 6
+    assert [path.name for path in sorted((out / "images").iterdir())] == [f"mug_{i}.png" for i in range(6)]
+
+
+def scene_files(out: Path) -> set[str]:
+    return {path.name for path in out.iterdir() if path.is_file()}
+
+
+def test_poses_of_images_that_change_are_withdrawn_before_they_do(gap: Captured, tmp_path: Path):
+    photos, out = tmp_path / "photos", tmp_path / "scene"
+    shutil.copytree(gap.photos, photos)
+    shutil.copytree(gap.out, out)
+    image = out / "images" / "Löwe_02.png"
+    before = scene_files(out), image.read_bytes()
+    assert before[0] == {"transforms.json", "sparse_points.ply", "capture.json"}
+
+    with pytest.raises(Cancelled):  # the images are made anew, at another size
+        capture(photos, out, replace(CONFIG, longest=200), StopAt("prepare images", 1))
+    assert (scene_files(out), image.read_bytes()) == (set(), before[1])
+    capture(photos, out, CONFIG)
+    assert (scene_files(out), image.read_bytes()) == before
+
+    (photos / "Löwe 02.png").unlink()
+    with pytest.raises(Cancelled):
+        capture(photos, out, CONFIG, StopAt("find features", 0))
+    assert scene_files(out) == set() and not image.exists()
+
+
+def test_a_scene_whose_photos_are_too_few_or_more_now_is_left_whole(gap: Captured, tmp_path: Path):
+    photos, out = tmp_path / "photos", tmp_path / "scene"
+    shutil.copytree(gap.photos, photos)
+    shutil.copytree(gap.out, out)
+    before = {path: path.read_bytes() for path in out.rglob("*.*g") if path.is_file()}
+    Image.new("RGB", (320, 240)).save(photos / "more.png")
+    with pytest.raises(Cancelled):
+        capture(photos, out, CONFIG, StopAt("find features", 0))
+    assert scene_files(out) == {"transforms.json", "sparse_points.ply", "capture.json"}
+    for path in [*photos.iterdir()][2:]:
+        path.unlink()
+    with pytest.raises(InputError, match="3 are the least"):
+        capture(photos, out, CONFIG)
+    assert scene_files(out) == {"transforms.json", "sparse_points.ply", "capture.json"}
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_photos_that_do_not_overlap_are_refused_with_what_to_do(tmp_path: Path):

@@ -11,7 +11,7 @@ from sanerf_hq.capture.store import StoredImage
 
 
 def image(name: str, sharpness: float = 1.0) -> StoredImage:
-    return StoredImage(name, "key", name.upper(), (40, 30), Lens(), sharpness)
+    return StoredImage(name, "content", "key", name.upper(), (40, 30), Lens(), sharpness)
 
 
 def report(

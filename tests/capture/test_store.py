@@ -10,7 +10,7 @@ from sanerf_hq.capture.store import State, Store, StoredImage
 from sanerf_hq.capture.video import FrameStats
 from sanerf_hq.errors import InputError
 
-IMAGE = StoredImage("ü.jpg", "key", "ü.HEIC", (40, 30), Lens("Maker", 0.75), 0.01)
+IMAGE = StoredImage("ü.jpg", "content", "key", "ü.HEIC", (40, 30), Lens("Maker", 0.75), 0.01)
 STATE = State(
     {"ü.jpg": IMAGE},
     {"ü.jpg": "key 9"},

@@ -24,13 +24,12 @@ from sanerf_hq.capture.model import Model
 from sanerf_hq.capture.photos import shown_name
 from sanerf_hq.capture.prepare import Prepared, prepare
 from sanerf_hq.capture.report import CaptureReport, make_report
-from sanerf_hq.capture.store import Store
+from sanerf_hq.capture.store import REPORT_FILE, Store
 from sanerf_hq.capture.upright import stand_up
 from sanerf_hq.capture.write import write_scene
 from sanerf_hq.errors import InputError
 from sanerf_hq.runs import ProgressCallback, config_digest, quiet, write_json
 
-REPORT_FILE = "capture.json"
 WEAK = 100  # matches of a pair: fewer, and it is compared again where that may join an image
 RECIPE = 1  # raise it when the same matches would give other poses
 

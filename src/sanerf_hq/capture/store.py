@@ -16,11 +16,14 @@ from typing import Any
 from sanerf_hq.capture.lens import Lens
 from sanerf_hq.capture.video import FrameStats
 from sanerf_hq.errors import InputError
-from sanerf_hq.runs import DamagedFile, read_json, write_json
+from sanerf_hq.runs import DamagedFile, read_json, write_bytes, write_json
 from sanerf_hq.runs.files import is_temporary, sweep_temporaries
 
 FORMAT = 2
 LOCK_FILE = ".lock"
+TRANSFORMS_FILE = "transforms.json"
+POINTS_FILE = "sparse_points.ply"
+REPORT_FILE = "capture.json"
 RESERVE = 20_000_000  # bytes of the disk: for SQLite's own files and the scene
 
 
@@ -30,7 +33,8 @@ class StoredImage:
 
     Attributes:
         name: Its file name.
-        key: Stands for the content of the photo or frame it was made from, and for how.
+        content: Digest of the photo or video that it was made from.
+        key: Stands for the photo or frame that it was made from, and for how.
         source: What the user calls it: a file's name, for a frame with its number.
         size: Width and height.
         lens: What the photo's tags say of the camera.
@@ -38,6 +42,7 @@ class StoredImage:
     """
 
     name: str
+    content: str
     key: str
     source: str
     size: tuple[int, int]
@@ -158,9 +163,30 @@ class Store:
         except InputError:
             return False
 
+    def write_image(self, name: str, content: bytes) -> None:
+        """Put an image into the folder; poses of an image that it replaces are withdrawn first.
+
+        Raises:
+            InputError: The disk is full or the folder cannot be written.
+        """
+        path = self.images / name
+        if path.exists():
+            self._withdraw_scene()
+        write_bytes(path, content)
+
+    def _withdraw_scene(self) -> None:
+        """Delete what says where images were taken from, before it is no longer true of them.
+
+        A call that ends early would leave the poses of other images, which can be trained on.
+        """
+        for name in (TRANSFORMS_FILE, POINTS_FILE, REPORT_FILE):
+            (self.folder / name).unlink(missing_ok=True)
+
     def forget_images(self, kept: set[str]) -> None:
-        """Delete images that an earlier capture made here and that no longer belong to it."""
+        """Delete images, with the poses, that an earlier capture made and that no longer belong to it."""
         gone = {name for name in self.state.images if name not in kept}
+        if gone:
+            self._withdraw_scene()
         for name in gone:
             (self.images / name).unlink(missing_ok=True)
         if gone:
