@@ -236,10 +236,32 @@ def test_a_photo_that_comes_later_is_added(captured: Captured, tmp_path: Path):
     (photos / names[0]).unlink()
     told.clear()
     assert capture(photos, out, CONFIG, told.append).count("registered") == 4
-    assert first_done(told, "find features") == 0
+    assert first_done(told, "find features") == 4
     assert sorted(path.name for path in (out / "images").iterdir()) == [
         name.replace(" ", "_") for name in names[1:5]
     ]
+    assert {Path(view.name).name for view in load_scene(out).views} == {
+        name.replace(" ", "_") for name in names[1:5]
+    }
+    shutil.copy(captured.photos / names[0], photos)  # it comes back
+    told.clear()
+    assert capture(photos, out, CONFIG, told.append).count("registered") == 5
+    assert first_done(told, "find features") == 5
+
+
+def test_a_photo_that_is_replaced_costs_its_own_features_alone(gap: Captured, tmp_path: Path):
+    photos, out, fresh = tmp_path / "photos", tmp_path / "scene", tmp_path / "fresh"
+    shutil.copytree(gap.photos, photos)
+    shutil.copytree(gap.out, out)
+    darker = Image.open(photos / "Löwe 02.png").point(lambda value: value * 0.8)
+    darker.save(photos / "Löwe 02.png")
+    told: list[Progress] = []
+    report = capture(photos, out, CONFIG, told.append)
+    assert first_done(told, "find features") == 5
+    features = [photo.features for photo in report.photos]
+    assert features == [photo.features for photo in capture(photos, fresh, CONFIG).photos]
+    assert features != [photo.features for photo in gap.report.photos]
+    assert report.count("registered") == 6
 
 
 def test_a_photo_far_from_the_others_is_joined_by_a_second_look(gap: Captured):

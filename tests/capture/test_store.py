@@ -14,6 +14,7 @@ IMAGE = StoredImage("ü.jpg", "content", "key", "ü.HEIC", (40, 30), Lens("Maker
 STATE = State(
     {"ü.jpg": IMAGE},
     {"ü.jpg": "key 9"},
+    "images",
     ((1, 4),),
     ((0, 3),),
     True,

@@ -86,8 +86,9 @@ def _find_model(
     """
 
     def found() -> Model | None:
-        key = config_digest([RECIPE, store.state.matched, store.state.guided, pairs, config.seed])
-        return find_poses(key, len(names), store, config, progress)
+        images = {name: store.state.matched[name] for name in names}
+        key = config_digest([RECIPE, images, store.state.guided, pairs, config.seed])
+        return find_poses(key, names, store, config, progress)
 
     model = None
     if not store.state.guided and not store.state.joining:

@@ -56,7 +56,9 @@ class State:
 
     Attributes:
         images: Finished images by name.
-        matched: Keys, by name, of the images that the database of features may know.
+        matched: Keys, by name, of the images that the database of features may know, also of such as were
+            taken out since.
+        decided_for: Stands for the images that the next three were decided for.
         joining: Pairs, by place in the order of names, that are compared because an image fitted to none of
             its neighbours (see :func:`sanerf_hq.capture.matching.joining_pairs`).
         weak: Pairs, likewise, that are to be compared again (see
@@ -69,6 +71,7 @@ class State:
 
     images: dict[str, StoredImage] = field(default_factory=dict)
     matched: dict[str, str] = field(default_factory=dict)
+    decided_for: str = ""
     joining: tuple[tuple[int, int], ...] = ()
     weak: tuple[tuple[int, int], ...] = ()
     guided: bool = False
@@ -216,7 +219,8 @@ def _read_state(path: Path) -> State:
         images = {name: _stored_image(entry) for name, entry in value["images"].items()}
         frames = tuple(FrameStats(**entry) for entry in value["frames"])
         joining, weak = (tuple((int(i), int(j)) for i, j in value[kind]) for kind in ("joining", "weak"))
-        known = (dict(value["matched"]), joining, weak, bool(value["guided"]))
+        matched, decided_for = dict(value["matched"]), str(value["decided_for"])
+        known = (matched, decided_for, joining, weak, bool(value["guided"]))
         return State(images, *known, frames, str(value["video"]), str(value["poses"]))
     except (DamagedFile, KeyError, TypeError, ValueError, AttributeError):
         return State()
