@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +169,21 @@ def test_a_stopped_capture_goes_on_and_ends_as_an_unbroken_one(gap: Captured, tm
     capture(gap.photos, out, CONFIG, told.append)
     assert first_done(told, "find features") == 6
     assert (out / "transforms.json").read_text() == (gap.out / "transforms.json").read_text()
+
+
+def test_sigterm_ends_a_capture_as_ctrl_c_does(gap: Captured, tmp_path: Path):
+    call = "import sys; from sanerf_hq.cli.main import main; sys.exit(main())"
+    words = [sys.executable, "-c", call, "capture", str(gap.photos), "--out", str(tmp_path / "scene")]
+    with subprocess.Popen([*words, "--features", "500"], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("find features"):
+                process.terminate()
+                break
+        said = process.stderr.read()
+    assert said.endswith("stopped; run the same command to go on\n")
+    assert not any(word in said for word in ("***", "Traceback", "SIGTERM"))
+    assert process.returncode == 130
 
 
 def test_a_damaged_database_or_state_is_made_anew(gap: Captured, tmp_path: Path):

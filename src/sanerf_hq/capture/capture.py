@@ -29,6 +29,7 @@ from sanerf_hq.capture.upright import stand_up
 from sanerf_hq.capture.write import write_scene
 from sanerf_hq.errors import InputError
 from sanerf_hq.runs import ProgressCallback, config_digest, quiet, write_json
+from sanerf_hq.runs.interrupts import sigterm_interrupts
 
 WEAK = 100  # matches of a pair: fewer, and it is compared again where that may join an image
 RECIPE = 1  # raise it when the same matches would give other poses
@@ -53,12 +54,13 @@ def capture(
         InputError: pycolmap is not installed, the source is no source, fewer than three photos can be read,
             or they do not overlap.
         Cancelled: The callback asked for it; finished work stays.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came; finished work stays.
     """
     started = time.monotonic()
     config = config or CaptureConfig()
     load_pycolmap()
     store = Store(out)
-    with store.opened():
+    with sigterm_interrupts(), store.opened():
         prepared = prepare(source, store, config, progress)
         names = [image.name for image in prepared.images]
         pairs = choose_pairs(len(names), prepared.is_video, config)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.runs.interrupts import restore_sigterm
 
 FATAL_ONLY = 3  # glog's severity: what goes wrong is raised or returned as well
 
@@ -18,6 +20,7 @@ def load_pycolmap() -> Any:
     Raises:
         InputError: It is not installed.
     """
+    known = "pycolmap" in sys.modules
     try:
         import pycolmap
     except ImportError:
@@ -25,6 +28,8 @@ def load_pycolmap() -> Any:
             "pycolmap, which finds where photos were taken from, is not installed: "
             "pip install 'sanerf-hq[sfm]'"
         ) from None
+    if not known:
+        restore_sigterm()  # it would print a crash
     return pycolmap
 
 
