@@ -77,6 +77,15 @@ def test_a_file_or_a_strange_folder_is_no_place_for_it(tmp_path: Path):
         pass
 
 
+def test_what_a_file_manager_left_makes_no_folder_strange(tmp_path: Path):
+    (tmp_path / ".DS_Store").write_text("x")
+    (tmp_path / "Thumbs.db").write_text("x")
+    write(tmp_path)
+    (tmp_path / "work" / ".lock").unlink()
+    with pytest.raises(InputError, match="not empty"), Store(tmp_path).opened():
+        pass
+
+
 def test_only_images_of_ours_are_forgotten(tmp_path: Path):
     folder = tmp_path / "scene"
     write(folder)

@@ -21,6 +21,7 @@ from sanerf_hq.runs.files import is_temporary, sweep_temporaries
 
 FORMAT = 2
 LOCK_FILE = ".lock"
+LEFT_BY_SYSTEMS = (".DS_Store", "Thumbs.db", "desktop.ini")  # in folders that were looked at
 TRANSFORMS_FILE = "transforms.json"
 POINTS_FILE = "sparse_points.ply"
 REPORT_FILE = "capture.json"
@@ -204,7 +205,8 @@ def _check_ours(folder: Path) -> None:
         raise InputError(f"{folder} is a file: choose another name for the scene's folder") from None
     except OSError as error:
         raise InputError(f"{folder} cannot be read ({error.strerror}): choose another folder") from error
-    if not (folder / "work" / LOCK_FILE).exists() and any(not is_temporary(name) for name in found):
+    found = [name for name in found if name not in LEFT_BY_SYSTEMS and not is_temporary(name)]
+    if found and not (folder / "work" / LOCK_FILE).exists():
         raise InputError(f"{folder} is not empty and no capture: choose a new or an empty folder")
 
 
