@@ -417,6 +417,14 @@ def test_fewer_than_three_photos_are_refused(names: list[str], said: str, tmp_pa
         capture(photos, tmp_path / "scene", CONFIG)
 
 
+def test_photos_in_a_folder_of_the_folder_are_pointed_at(tmp_path: Path):
+    pytest.importorskip("pycolmap", reason="needs the extra sfm")
+    (tmp_path / "photos" / "DCIM").mkdir(parents=True)
+    Image.new("RGB", (9, 9)).save(tmp_path / "photos" / "DCIM" / "a.png")
+    with pytest.raises(InputError, match=r"holds 0 photos itself, others are in .*DCIM: give the folder"):
+        capture(tmp_path / "photos", tmp_path / "scene", CONFIG)
+
+
 def test_a_source_that_is_neither_folder_nor_video_is_refused(tmp_path: Path):
     pytest.importorskip("pycolmap", reason="needs the extra sfm")
     (tmp_path / "a.txt").write_text("x")
@@ -424,6 +432,7 @@ def test_a_source_that_is_neither_folder_nor_video_is_refused(tmp_path: Path):
         capture(tmp_path / "a.txt", tmp_path / "scene", CONFIG)
     with pytest.raises(InputError, match="does not exist"):
         capture(tmp_path / "none", tmp_path / "scene", CONFIG)
+    assert not (tmp_path / "scene").exists()
 
 
 def test_without_pycolmap_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

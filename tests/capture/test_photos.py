@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from sanerf_hq.capture.lens import read_lens
-from sanerf_hq.capture.photos import Unreadable, find_photos, read_photo
+from sanerf_hq.capture.photos import Unreadable, find_photos, photos_below, read_photo
 from sanerf_hq.errors import InputError
 
 UPRIGHT = np.zeros((32, 48, 3), np.uint8)
@@ -186,6 +186,25 @@ def test_photos_are_in_the_order_that_cameras_count_in(tmp_path: Path):
     for name in reversed(ordered):
         (tmp_path / name).write_bytes(b"x")
     assert [path.name for path in find_photos(tmp_path).photos] == ordered
+
+
+def test_the_folder_that_photos_lie_in_is_found(tmp_path: Path):
+    assert photos_below(tmp_path) is None
+    for name in (
+        "a.jpg",
+        "notes/a.txt",
+        ".trash/a.jpg",
+        ".trash/b.jpg",
+        "few/.at/a.jpg",
+        "few/.at/b.jpg",
+        "few/a.jpg",
+        "DCIM/100/a.JPG",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert photos_below(tmp_path) == tmp_path / "DCIM" / "100"
+    (tmp_path / "few" / "b.png").write_bytes(b"x")
+    assert photos_below(tmp_path) == tmp_path / "few"
 
 
 def test_what_a_folder_holds(tmp_path: Path):

@@ -22,7 +22,7 @@ from sanerf_hq.capture.matching import (
 )
 from sanerf_hq.capture.model import Model
 from sanerf_hq.capture.photos import shown_name
-from sanerf_hq.capture.prepare import Prepared, prepare
+from sanerf_hq.capture.prepare import Prepared, check_source, prepare
 from sanerf_hq.capture.report import CaptureReport, make_report
 from sanerf_hq.capture.store import REPORT_FILE, Store
 from sanerf_hq.capture.upright import stand_up
@@ -59,6 +59,7 @@ def capture(
     started = time.monotonic()
     config = config or CaptureConfig()
     load_pycolmap()
+    check_source(source)
     store = Store(out)
     with sigterm_interrupts(), store.opened():
         prepared = prepare(source, store, config, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,19 @@ def find_photos(folder: Path) -> Found:
         else:
             photos.append(path)
     return Found(photos, left_out)
+
+
+def photos_below(folder: Path) -> Path | None:
+    """The folder in this one, or in one of its, that holds the most photos; None if none holds any."""
+    counts: Counter[Path] = Counter()
+    for pattern in ("*/*", "*/*/*"):
+        counts.update(
+            path.parent
+            for path in folder.glob(pattern)
+            if path.suffix.lower() in SUFFIXES
+            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        )
+    return min(counts, key=lambda path: (-counts[path], path), default=None)
 
 
 def _counted(path: Path) -> tuple[list[str | int], str]:

@@ -14,7 +14,7 @@ from PIL import Image
 from sanerf_hq.capture.config import CaptureConfig
 from sanerf_hq.capture.lens import Lens, read_lens
 from sanerf_hq.capture.names import stems
-from sanerf_hq.capture.photos import Unreadable, find_photos, read_photo, shown_name
+from sanerf_hq.capture.photos import Unreadable, find_photos, photos_below, read_photo, shown_name
 from sanerf_hq.capture.sharpness import sharpness
 from sanerf_hq.capture.store import Store, StoredImage
 from sanerf_hq.capture.video import SUFFIXES, choose_frames, measure_frames, read_frames
@@ -43,6 +43,19 @@ class Prepared:
     is_video: bool
 
 
+def check_source(source: Path) -> None:
+    """Refuse what is neither a folder nor a video.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if source.is_dir() or (source.is_file() and source.suffix.lower() in SUFFIXES):
+        return
+    if source.exists():
+        raise InputError(f"{source} is no folder of photos and no video; give one of these")
+    raise InputError(f"{source} does not exist; give a folder of photos or a video")
+
+
 def prepare(source: Path, store: Store, config: CaptureConfig, progress: ProgressCallback) -> Prepared:
     """Bring photos or frames into the store; what it holds already is not made again.
 
@@ -53,17 +66,10 @@ def prepare(source: Path, store: Store, config: CaptureConfig, progress: Progres
         progress: Told after each image.
 
     Raises:
-        InputError: The source is neither, or gives fewer than three images.
+        InputError: The source gives fewer than three images, or others than the store's.
         Cancelled: The callback asked for it.
     """
-    if source.is_dir():
-        prepared = _photos(source, store, config, progress)
-    elif source.is_file() and source.suffix.lower() in SUFFIXES:
-        prepared = _video(source, store, config, progress)
-    elif source.exists():
-        raise InputError(f"{source} is no folder of photos and no video; give one of these")
-    else:
-        raise InputError(f"{source} does not exist; give a folder of photos or a video")
+    prepared = (_photos if source.is_dir() else _video)(source, store, config, progress)
     if len(prepared.images) < LEAST_IMAGES:
         raise InputError(_too_few(source, prepared))
     store.forget_images({image.name for image in prepared.images})
@@ -212,6 +218,11 @@ def _too_few(source: Path, prepared: Prepared) -> str:
         return (
             f"{source} gives {count} frames with motion between them, {LEAST_IMAGES} are the least; "
             "walk round the object while you film"
+        )
+    below = photos_below(source)
+    if below is not None:
+        return (
+            f"{source} holds {count} photos itself, others are in {below}: give the folder that they lie in"
         )
     reasons = [f"{name} {reason}" for name, reason in list(prepared.left_out.items())[:3]]
     why = f" ({'; '.join(reasons)})" if reasons else ""
