@@ -137,19 +137,26 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
+def jpeg_header(whole: bytes, width: int, height: int) -> bytes:
+    """A JPEG that says it is so large."""
+    start = whole.index(b"\xff\xc0") + 5
+    return whole[:start] + struct.pack(">HH", height, width) + whole[start + 4 :]
+
+
 def broken_files() -> dict[str, tuple[bytes, str]]:
     stream = io.BytesIO()
     Image.fromarray(UPRIGHT).resize((300, 200)).save(stream, "JPEG")
     whole = stream.getvalue()
     deep = io.BytesIO()
-    Image.fromarray(np.zeros((4, 4), np.uint16)).save(deep, "PNG")
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(deep, "TIFF")
     return {
         "text": (b"not a picture at all", "no image"),
         "empty": (b"", "no image"),
         "half": (whole[: len(whole) // 2], "truncated"),
         "header": (whole[:300], "truncated|no image"),
         "bomb": (png_header(30000, 30000), "million pixels"),
-        "large": (png_header(15000, 12000), "million pixels"),
+        "large": (png_header(15000, 12000), "170 million pixels"),
+        "large jpeg": (jpeg_header(whole, 16400, 16400), "250 million pixels"),
         "heic": (b"\0\0\0\x1cftypheic" + bytes(100), "truncated"),
         "deep": (deep.getvalue(), "8 bits"),
     }
@@ -169,6 +176,24 @@ def test_a_photo_of_108_million_pixels_is_not_taken_for_a_bomb(tmp_path: Path):
     (tmp_path / "a.png").write_bytes(png_header(12000, 9000))
     with pytest.raises(Unreadable, match="truncated"):  # it is looked into
         read_photo(tmp_path / "a.png", 1000)
+
+
+def test_a_photo_of_200_million_pixels_is_read(tmp_path: Path):
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 48), (9, 99, 9)).save(stream, "JPEG")
+    (tmp_path / "a.jpg").write_bytes(jpeg_header(stream.getvalue(), 16320, 12240))
+    photo = read_photo(tmp_path / "a.jpg", 200)  # what the file lacks is grey
+    assert (photo.image.size, photo.full_size) == ((200, 150), (16320, 12240))
+    assert not photo.as_stored
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_grey_of_16_bits_becomes_8(kind: str, tmp_path: Path):
+    values = np.array([[0, 255, 256, 65535], [40000, 1, 2, 3]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "a", kind)
+    photo = read_photo(tmp_path / "a", 100)
+    assert np.array_equal(np.asarray(photo.image), np.repeat((values // 256)[:, :, None], 3, 2))
+    assert not photo.as_stored
 
 
 def test_broken_tags_count_as_absent(tmp_path: Path):
