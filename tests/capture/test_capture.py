@@ -14,7 +14,8 @@ from PIL import Image
 
 from sanerf_hq.capture import capture, matching
 from sanerf_hq.capture.capture import weak_pairs
-from sanerf_hq.capture.evidence import Evidence
+from sanerf_hq.capture.evidence import Evidence, read_evidence
+from sanerf_hq.capture.store import Store
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.geometry import Camera
 from sanerf_hq.runs import Progress
@@ -256,9 +257,13 @@ def test_a_photo_that_comes_later_is_added(captured: Captured, tmp_path: Path):
     assert sorted(path.name for path in (out / "images").iterdir()) == [
         name.replace(" ", "_") for name in names[1:5]
     ]
-    assert {Path(view.name).name for view in load_scene(out).views} == {
-        name.replace(" ", "_") for name in names[1:5]
-    }
+    kept = {name.replace(" ", "_") for name in names[1:5]}
+    assert {Path(view.name).name for view in load_scene(out).views} == kept
+    store = Store(out)
+    with store.opened():
+        evidence = read_evidence(kept, store, CONFIG)
+    assert evidence.features.keys() == evidence.matches.keys() == kept
+    assert {other for partners in evidence.matches.values() for other in partners} == kept
     shutil.copy(captured.photos / names[0], photos)  # it comes back
     told.clear()
     assert capture(photos, out, CONFIG, told.append).count("registered") == 5

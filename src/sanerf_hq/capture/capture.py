@@ -68,7 +68,7 @@ def capture(
         find_features(prepared.images, store, config, progress)
         match_images(names, pairs, store, config, progress)
         model = _find_model(names, pairs, store, config, progress)
-        evidence = read_evidence(store, config)
+        evidence = read_evidence(names, store, config)
         if model is None:
             raise InputError(_no_overlap(source, prepared, evidence))
         model = stand_up(model)
@@ -104,7 +104,7 @@ def _find_model(
         pairs = [*pairs, *store.state.joining]
         model = None if store.state.guided else found()
     if not store.state.guided:
-        weak = store.state.weak or weak_pairs(names, pairs, model, read_evidence(store, config))
+        weak = store.state.weak or weak_pairs(names, pairs, model, read_evidence(names, store, config))
         if weak:
             store.save(replace(store.state, weak=weak))
             match_again(names, weak, store, config, progress)
