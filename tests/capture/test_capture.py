@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from sanerf_hq.capture import capture
+from sanerf_hq.capture import capture, matching
 from sanerf_hq.capture.capture import weak_pairs
-from sanerf_hq.capture.evidence import Evidence
+from sanerf_hq.capture.evidence import Evidence, read_evidence
+from sanerf_hq.capture.store import Store
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.geometry import Camera
 from sanerf_hq.runs import Progress
@@ -169,6 +172,21 @@ def test_a_stopped_capture_goes_on_and_ends_as_an_unbroken_one(gap: Captured, tm
     assert (out / "transforms.json").read_text() == (gap.out / "transforms.json").read_text()
 
 
+def test_sigterm_ends_a_capture_as_ctrl_c_does(gap: Captured, tmp_path: Path):
+    call = "import sys; from sanerf_hq.cli.main import main; sys.exit(main())"
+    words = [sys.executable, "-c", call, "capture", str(gap.photos), "--out", str(tmp_path / "scene")]
+    with subprocess.Popen([*words, "--features", "500"], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("find features"):
+                process.terminate()
+                break
+        said = process.stderr.read()
+    assert said.endswith("stopped; run the same command to go on\n")
+    assert not any(word in said for word in ("***", "Traceback", "SIGTERM"))
+    assert process.returncode == 130
+
+
 def test_a_damaged_database_or_state_is_made_anew(gap: Captured, tmp_path: Path):
     out = tmp_path / "scene"
     shutil.copytree(gap.out, out)
@@ -178,6 +196,47 @@ def test_a_damaged_database_or_state_is_made_anew(gap: Captured, tmp_path: Path)
     capture(gap.photos, out, CONFIG, told.append)
     assert first_done(told, "find features") == 0
     assert (out / "transforms.json").read_text() == (gap.out / "transforms.json").read_text()
+
+
+def test_a_database_that_cannot_be_opened_is_kept(
+    gap: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import pycolmap
+
+    def fail(path: Path) -> None:
+        raise RuntimeError("No registered database\nfactory succeeded.")
+
+    out = tmp_path / "scene"
+    shutil.copytree(gap.out, out)
+    before = (out / "work" / "features.db").read_bytes()
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(InputError, match=r"features\.db \(No reg.* free some"),
+    ):
+        patched.setattr(pycolmap.Database, "open", fail)
+        capture(gap.photos, out, CONFIG)
+    assert (out / "work" / "features.db").read_bytes() == before
+    told: list[Progress] = []
+    capture(gap.photos, out, CONFIG, told.append)
+    assert first_done(told, "find features") == first_done(told, "find poses") == 6
+
+
+@pytest.mark.parametrize("stage", ["find features", "match images", "find poses"])
+def test_a_full_disk_is_said_before_each_piece_of_work(
+    stage: str, gap: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    usage, free = shutil.disk_usage(tmp_path), 10**12
+
+    def fill(progress: Progress) -> None:
+        nonlocal free
+        if progress.stage == stage:
+            free = 20_000_000 + 100
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=free))
+    with pytest.raises(InputError, match=r"scene is on a disk with 20 MB to spare, .* free some space"):
+        capture(gap.photos, tmp_path / "scene", CONFIG, fill)
+    free = 10**12
+    assert capture(gap.photos, tmp_path / "scene", CONFIG).count("registered") == 6
 
 
 def test_a_photo_that_comes_later_is_added(captured: Captured, tmp_path: Path):
@@ -194,10 +253,36 @@ def test_a_photo_that_comes_later_is_added(captured: Captured, tmp_path: Path):
     (photos / names[0]).unlink()
     told.clear()
     assert capture(photos, out, CONFIG, told.append).count("registered") == 4
-    assert first_done(told, "find features") == 0
+    assert first_done(told, "find features") == 4
     assert sorted(path.name for path in (out / "images").iterdir()) == [
         name.replace(" ", "_") for name in names[1:5]
     ]
+    kept = {name.replace(" ", "_") for name in names[1:5]}
+    assert {Path(view.name).name for view in load_scene(out).views} == kept
+    store = Store(out)
+    with store.opened():
+        evidence = read_evidence(kept, store, CONFIG)
+    assert evidence.features.keys() == evidence.matches.keys() == kept
+    assert {other for partners in evidence.matches.values() for other in partners} == kept
+    shutil.copy(captured.photos / names[0], photos)  # it comes back
+    told.clear()
+    assert capture(photos, out, CONFIG, told.append).count("registered") == 5
+    assert first_done(told, "find features") == 5
+
+
+def test_a_photo_that_is_replaced_costs_its_own_features_alone(gap: Captured, tmp_path: Path):
+    photos, out, fresh = tmp_path / "photos", tmp_path / "scene", tmp_path / "fresh"
+    shutil.copytree(gap.photos, photos)
+    shutil.copytree(gap.out, out)
+    darker = Image.open(photos / "Löwe 02.png").point(lambda value: value * 0.8)
+    darker.save(photos / "Löwe 02.png")
+    told: list[Progress] = []
+    report = capture(photos, out, CONFIG, told.append)
+    assert first_done(told, "find features") == 5
+    features = [photo.features for photo in report.photos]
+    assert features == [photo.features for photo in capture(photos, fresh, CONFIG).photos]
+    assert features != [photo.features for photo in gap.report.photos]
+    assert report.count("registered") == 6
 
 
 def test_a_photo_far_from_the_others_is_joined_by_a_second_look(gap: Captured):
@@ -214,6 +299,30 @@ def test_a_photo_far_from_the_others_is_joined_by_a_second_look(gap: Captured):
     assert "match again" not in {progress.stage for progress in told}
 
 
+def test_a_photo_whose_name_is_far_from_where_it_was_taken_is_joined(
+    captured: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As if a photo were added to hundreds, which are only compared with those before and after them."""
+    monkeypatch.setattr(matching, "NEIGHBOURS", 2)
+    monkeypatch.setattr(matching, "SPREAD", 2)
+    photos, out = tmp_path / "photos", tmp_path / "scene"
+    photos.mkdir()
+    for index in range(9):
+        name = "z added later" if index == 3 else f"{index}"
+        shutil.copy(captured.photos / f"Löwe {index:02d}.png", photos / f"{name}.png")
+    config = replace(CONFIG, pairing="sequential")
+    with pytest.raises(Cancelled):
+        capture(photos, out, config, StopAt("match more", 3))
+    told: list[Progress] = []
+    report = capture(photos, out, config, told.append)
+    assert report.count("registered") == 9
+    begun = [progress.stage for progress in told if progress.done == 0]
+    assert begun.count("find poses") == 1  # what to compare is not decided anew
+    told.clear()
+    assert capture(photos, out, config, told.append).count("registered") == 9
+    assert first_done(told, "find poses") == 9
+
+
 def test_only_pairs_that_may_join_an_image_are_looked_at_again():
     names, pairs = list("abc"), [(0, 1), (0, 2), (1, 2)]
     matches = {"a": {"b": 40, "c": 99}, "b": {"a": 40, "c": 100}, "c": {"a": 99, "b": 100}}
@@ -228,12 +337,64 @@ def test_a_folder_of_something_else_is_left_alone(captured: Captured, tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["diary.txt"]
 
 
-def test_a_capture_of_other_photos_is_left_alone(captured: Captured, tmp_path: Path):
+@pytest.mark.parametrize("name", ["other", "Löwe"])
+def test_a_capture_of_other_photos_is_left_alone(name: str, captured: Captured, tmp_path: Path):
     for index in range(3):
-        Image.new("RGB", (20, 20), (index, 0, 0)).save(tmp_path / f"other {index}.png")
+        Image.new("RGB", (20, 20), (index, 0, 0)).save(tmp_path / f"{name} {index:02d}.png")
     with pytest.raises(InputError, match="other photos"):
         capture(tmp_path, captured.out, CONFIG)
     assert len(list((captured.out / "images").iterdir())) == 13
+
+
+def test_photos_that_were_renamed_are_those_of_the_capture(gap: Captured, tmp_path: Path):
+    photos, out = tmp_path / "photos", tmp_path / "scene"
+    photos.mkdir()
+    shutil.copytree(gap.out, out)
+    for index, path in enumerate(sorted(gap.photos.iterdir())):
+        shutil.copy(path, photos / f"mug {index}.png")
+    assert capture(photos, out, CONFIG).count("registered") == 6
+    assert [path.name for path in sorted((out / "images").iterdir())] == [f"mug_{i}.png" for i in range(6)]
+
+
+def scene_files(out: Path) -> set[str]:
+    return {path.name for path in out.iterdir() if path.is_file()}
+
+
+def test_poses_of_images_that_change_are_withdrawn_before_they_do(gap: Captured, tmp_path: Path):
+    photos, out = tmp_path / "photos", tmp_path / "scene"
+    shutil.copytree(gap.photos, photos)
+    shutil.copytree(gap.out, out)
+    image = out / "images" / "Löwe_02.png"
+    before = scene_files(out), image.read_bytes()
+    assert before[0] == {"transforms.json", "sparse_points.ply", "capture.json"}
+
+    with pytest.raises(Cancelled):  # the images are made anew, at another size
+        capture(photos, out, replace(CONFIG, longest=200), StopAt("prepare images", 1))
+    assert (scene_files(out), image.read_bytes()) == (set(), before[1])
+    capture(photos, out, CONFIG)
+    assert (scene_files(out), image.read_bytes()) == before
+
+    (photos / "Löwe 02.png").unlink()
+    with pytest.raises(Cancelled):
+        capture(photos, out, CONFIG, StopAt("find features", 0))
+    assert scene_files(out) == set() and not image.exists()
+
+
+def test_a_scene_whose_photos_are_too_few_or_more_now_is_left_whole(gap: Captured, tmp_path: Path):
+    photos, out = tmp_path / "photos", tmp_path / "scene"
+    shutil.copytree(gap.photos, photos)
+    shutil.copytree(gap.out, out)
+    before = {path: path.read_bytes() for path in out.rglob("*.*g") if path.is_file()}
+    Image.new("RGB", (320, 240)).save(photos / "more.png")
+    with pytest.raises(Cancelled):
+        capture(photos, out, CONFIG, StopAt("find features", 0))
+    assert scene_files(out) == {"transforms.json", "sparse_points.ply", "capture.json"}
+    for path in [*photos.iterdir()][2:]:
+        path.unlink()
+    with pytest.raises(InputError, match="3 are the least"):
+        capture(photos, out, CONFIG)
+    assert scene_files(out) == {"transforms.json", "sparse_points.ply", "capture.json"}
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_photos_that_do_not_overlap_are_refused_with_what_to_do(tmp_path: Path):
@@ -261,6 +422,14 @@ def test_fewer_than_three_photos_are_refused(names: list[str], said: str, tmp_pa
         capture(photos, tmp_path / "scene", CONFIG)
 
 
+def test_photos_in_a_folder_of_the_folder_are_pointed_at(tmp_path: Path):
+    pytest.importorskip("pycolmap", reason="needs the extra sfm")
+    (tmp_path / "photos" / "DCIM").mkdir(parents=True)
+    Image.new("RGB", (9, 9)).save(tmp_path / "photos" / "DCIM" / "a.png")
+    with pytest.raises(InputError, match=r"holds 0 photos itself, others are in .*DCIM: give the folder"):
+        capture(tmp_path / "photos", tmp_path / "scene", CONFIG)
+
+
 def test_a_source_that_is_neither_folder_nor_video_is_refused(tmp_path: Path):
     pytest.importorskip("pycolmap", reason="needs the extra sfm")
     (tmp_path / "a.txt").write_text("x")
@@ -268,6 +437,7 @@ def test_a_source_that_is_neither_folder_nor_video_is_refused(tmp_path: Path):
         capture(tmp_path / "a.txt", tmp_path / "scene", CONFIG)
     with pytest.raises(InputError, match="does not exist"):
         capture(tmp_path / "none", tmp_path / "scene", CONFIG)
+    assert not (tmp_path / "scene").exists()
 
 
 def test_without_pycolmap_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

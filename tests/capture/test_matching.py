@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from sanerf_hq.capture.config import CaptureConfig, Pairing
-from sanerf_hq.capture.matching import choose_pairs
+from sanerf_hq.capture.matching import choose_pairs, joining_pairs
 from sanerf_hq.errors import InputError
 
 
@@ -16,13 +16,37 @@ def test_every_pair_once(n: int, is_video: bool, pairing: Pairing):
 
 
 @pytest.mark.parametrize(
-    ("n", "is_video", "pairing"), [(151, False, "auto"), (151, True, "auto"), (151, False, "sequential")]
+    ("n", "is_video", "pairing", "neighbours"),
+    [
+        (151, False, "auto", 65),  # what is left of 150 photos' pairs
+        (151, True, "auto", 10),
+        (151, False, "sequential", 10),
+    ],
 )
-def test_neighbours_and_a_spread_out_few(n: int, is_video: bool, pairing: Pairing):
+def test_neighbours_and_a_spread_out_few(n: int, is_video: bool, pairing: Pairing, neighbours: int):
     pairs = set(choose_pairs(n, is_video, CaptureConfig(pairing=pairing)))
-    near = {(i, j) for i, j in itertools.combinations(range(n), 2) if j - i <= 10}
+    near = {(i, j) for i, j in itertools.combinations(range(n), 2) if j - i <= neighbours}
     spread = set(itertools.combinations(range(0, n, 3), 2))  # every third: 51 images
     assert pairs == near | spread
+
+
+@pytest.mark.parametrize("n", [151, 300, 900])
+def test_more_photos_than_150_take_about_as_long_not_less(n: int):
+    assert 0.7 * 11175 < len(choose_pairs(n, False, CaptureConfig())) <= 11175
+
+
+def test_the_few_that_fit_nowhere_are_compared_with_all():
+    compared = choose_pairs(203, False, CaptureConfig(pairing="sequential"))
+    pairs = joining_pairs([200, 201, 202], 203, compared)
+    every = {(i, j) for j in (200, 201, 202) for i in range(j)}
+    assert set(pairs) == every - set(compared)
+    assert len(pairs) == len(set(pairs))
+    assert joining_pairs([], 203, compared) == []
+
+
+def test_many_that_fit_nowhere_are_compared_with_a_spread_that_is_affordable():
+    assert 100 * 200 / 2 < len(joining_pairs(range(100, 300), 300, [])) <= 200 * 60
+    assert len(joining_pairs(range(3000), 3000, [])) <= 3000 * 60
 
 
 def test_a_long_walk_stays_affordable_and_closes_its_loop():

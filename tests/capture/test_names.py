@@ -13,6 +13,7 @@ from sanerf_hq.capture.names import stems
         (["img", "IMG"], ["img", "IMG-2"]),
         (["IMG_1", "IMG_1-2", "IMG_1"], ["IMG_1", "IMG_1-2", "IMG_1-3"]),
         (["my  Löwe 1"], ["my_Löwe_1"]),
+        (["#1", "##2", " #3", "4#", "#", "1"], ["1", "2", "3", "4#", "photo_0005", "1-2"]),
         (["Lo\u0308we"], ["L\u00f6we"]),  # composed
         (
             ["a/b", "con", "x" * 200, "a\\b", "tab\there"],

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from sanerf_hq.capture.lens import read_lens
-from sanerf_hq.capture.photos import Unreadable, find_photos, read_photo
+from sanerf_hq.capture.photos import Unreadable, find_photos, photos_below, read_photo
 from sanerf_hq.errors import InputError
 
 UPRIGHT = np.zeros((32, 48, 3), np.uint8)
@@ -137,19 +137,26 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
+def jpeg_header(whole: bytes, width: int, height: int) -> bytes:
+    """A JPEG that says it is so large."""
+    start = whole.index(b"\xff\xc0") + 5
+    return whole[:start] + struct.pack(">HH", height, width) + whole[start + 4 :]
+
+
 def broken_files() -> dict[str, tuple[bytes, str]]:
     stream = io.BytesIO()
     Image.fromarray(UPRIGHT).resize((300, 200)).save(stream, "JPEG")
     whole = stream.getvalue()
     deep = io.BytesIO()
-    Image.fromarray(np.zeros((4, 4), np.uint16)).save(deep, "PNG")
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(deep, "TIFF")
     return {
         "text": (b"not a picture at all", "no image"),
         "empty": (b"", "no image"),
         "half": (whole[: len(whole) // 2], "truncated"),
         "header": (whole[:300], "truncated|no image"),
         "bomb": (png_header(30000, 30000), "million pixels"),
-        "large": (png_header(15000, 12000), "million pixels"),
+        "large": (png_header(15000, 12000), "170 million pixels"),
+        "large jpeg": (jpeg_header(whole, 16400, 16400), "250 million pixels"),
         "heic": (b"\0\0\0\x1cftypheic" + bytes(100), "truncated"),
         "deep": (deep.getvalue(), "8 bits"),
     }
@@ -171,6 +178,24 @@ def test_a_photo_of_108_million_pixels_is_not_taken_for_a_bomb(tmp_path: Path):
         read_photo(tmp_path / "a.png", 1000)
 
 
+def test_a_photo_of_200_million_pixels_is_read(tmp_path: Path):
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 48), (9, 99, 9)).save(stream, "JPEG")
+    (tmp_path / "a.jpg").write_bytes(jpeg_header(stream.getvalue(), 16320, 12240))
+    photo = read_photo(tmp_path / "a.jpg", 200)  # what the file lacks is grey
+    assert (photo.image.size, photo.full_size) == ((200, 150), (16320, 12240))
+    assert not photo.as_stored
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_grey_of_16_bits_becomes_8(kind: str, tmp_path: Path):
+    values = np.array([[0, 255, 256, 65535], [40000, 1, 2, 3]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "a", kind)
+    photo = read_photo(tmp_path / "a", 100)
+    assert np.array_equal(np.asarray(photo.image), np.repeat((values // 256)[:, :, None], 3, 2))
+    assert not photo.as_stored
+
+
 def test_broken_tags_count_as_absent(tmp_path: Path):
     path = tmp_path / "a.jpg"
     exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xee" * 40
@@ -178,6 +203,33 @@ def test_broken_tags_count_as_absent(tmp_path: Path):
     photo = read_photo(path, 1000)
     assert photo.image.size == (48, 32)
     assert read_lens(photo.exif, photo.full_size).focal is None
+
+
+def test_photos_are_in_the_order_that_cameras_count_in(tmp_path: Path):
+    ordered = ["2.jpg", "10.jpg", "a 9.jpg", "A 10.JPG", "frame.jpg", "frame1.jpg"]
+    ordered += ["frame2.jpg", "frame2b.jpg", "frame02c.jpg", "frame10.jpg", "frame10.png"]
+    for name in reversed(ordered):
+        (tmp_path / name).write_bytes(b"x")
+    assert [path.name for path in find_photos(tmp_path).photos] == ordered
+
+
+def test_the_folder_that_photos_lie_in_is_found(tmp_path: Path):
+    assert photos_below(tmp_path) is None
+    for name in (
+        "a.jpg",
+        "notes/a.txt",
+        ".trash/a.jpg",
+        ".trash/b.jpg",
+        "few/.at/a.jpg",
+        "few/.at/b.jpg",
+        "few/a.jpg",
+        "DCIM/100/a.JPG",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert photos_below(tmp_path) == tmp_path / "DCIM" / "100"
+    (tmp_path / "few" / "b.png").write_bytes(b"x")
+    assert photos_below(tmp_path) == tmp_path / "few"
 
 
 def test_what_a_folder_holds(tmp_path: Path):

@@ -11,7 +11,7 @@ from sanerf_hq.capture.store import StoredImage
 
 
 def image(name: str, sharpness: float = 1.0) -> StoredImage:
-    return StoredImage(name, "key", name.upper(), (40, 30), Lens(), sharpness)
+    return StoredImage(name, "content", "key", name.upper(), (40, 30), Lens(), sharpness)
 
 
 def report(
@@ -47,6 +47,17 @@ def test_each_reason_is_told_from_the_others():
     assert "together with 2 others but not with the rest" in told["F"]
     assert "44 matches with b agree on no place" in told["G"]
     assert told["F"] == told["H"]
+
+
+def test_what_is_less_sharp_but_fits_to_others_is_not_called_blurred():
+    features = dict.fromkeys("abcdef", 900)
+    matches = {name: {} for name in features} | {"b": {"c": 60}, "c": {"b": 60}, "d": {"a": 80}}
+    others = [image(name, 0.2) for name in "bcdef"]
+    told = reasons(report({"a": 200}, others, Evidence(features, matches), groups=(("e", "x", "y"),)))
+    assert "together with 2 others" in told["E"]
+    assert "no photo that it was compared with" in told["B"]
+    assert "80 matches with a agree on no place" in told["D"]
+    assert "blurred" in told["F"]
 
 
 def test_an_image_that_matches_nothing_is_said_to():

@@ -10,9 +10,17 @@ from sanerf_hq.capture.store import State, Store, StoredImage
 from sanerf_hq.capture.video import FrameStats
 from sanerf_hq.errors import InputError
 
-IMAGE = StoredImage("ü.jpg", "key", "ü.HEIC", (40, 30), Lens("Maker", 0.75), 0.01)
+IMAGE = StoredImage("ü.jpg", "content", "key", "ü.HEIC", (40, 30), Lens("Maker", 0.75), 0.01)
 STATE = State(
-    {"ü.jpg": IMAGE}, {"ü.jpg": "key 9"}, ((0, 3),), True, (FrameStats(3, 0.5, 0.1),), "video", "poses"
+    {"ü.jpg": IMAGE},
+    {"ü.jpg": "key 9"},
+    "images",
+    ((1, 4),),
+    ((0, 3),),
+    True,
+    (FrameStats(3, 0.5, 0.1),),
+    "video",
+    "poses",
 )
 
 
@@ -65,6 +73,15 @@ def test_a_file_or_a_strange_folder_is_no_place_for_it(tmp_path: Path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="is a file"), Store(tmp_path / "file").opened():
         pass
+    with pytest.raises(InputError, match="not empty"), Store(tmp_path).opened():
+        pass
+
+
+def test_what_a_file_manager_left_makes_no_folder_strange(tmp_path: Path):
+    (tmp_path / ".DS_Store").write_text("x")
+    (tmp_path / "Thumbs.db").write_text("x")
+    write(tmp_path)
+    (tmp_path / "work" / ".lock").unlink()
     with pytest.raises(InputError, match="not empty"), Store(tmp_path).opened():
         pass
 

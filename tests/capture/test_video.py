@@ -113,10 +113,11 @@ def test_a_fast_video_is_looked_at_15_times_a_second(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no video", b"\0\0\0\x18ftypmp42" + bytes(40)])
-def test_what_is_no_video_is_said(content: bytes, tmp_path: Path):
+def test_what_is_no_video_is_said(content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     (tmp_path / "a.mp4").write_bytes(content)
     with pytest.raises(InputError, match=r"a\.mp4 is no video that can be read"):
         measure_frames(tmp_path / "a.mp4", quiet)
+    assert "VIDEOIO" not in capfd.readouterr().err
 
 
 def test_chosen_frames_become_images_and_are_not_made_again(steady: Path, tmp_path: Path):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.runs.interrupts import restore_sigterm
 
 FATAL_ONLY = 3  # glog's severity: what goes wrong is raised or returned as well
 
@@ -17,6 +20,7 @@ def load_pycolmap() -> Any:
     Raises:
         InputError: It is not installed.
     """
+    known = "pycolmap" in sys.modules
     try:
         import pycolmap
     except ImportError:
@@ -24,15 +28,21 @@ def load_pycolmap() -> Any:
             "pycolmap, which finds where photos were taken from, is not installed: "
             "pip install 'sanerf-hq[sfm]'"
         ) from None
+    if not known:
+        restore_sigterm()  # it would print a crash
     return pycolmap
 
 
 @contextmanager
-def quiet_pycolmap(seed: int) -> Iterator[Any]:
+def quiet_pycolmap(seed: int, database: Path) -> Iterator[Any]:
     """The module with its random numbers seeded and its log silenced.
 
+    Args:
+        seed: Where its chance comes from.
+        database: What it works on, to name where it fails.
+
     Raises:
-        InputError: It is not installed.
+        InputError: It is not installed, or could not do what was asked: most often the disk is full.
     """
     pycolmap = load_pycolmap()
     before = pycolmap.logging.minloglevel
@@ -40,6 +50,11 @@ def quiet_pycolmap(seed: int) -> Iterator[Any]:
     pycolmap.set_random_seed(seed)
     try:
         yield pycolmap
+    except RuntimeError as error:  # COLMAP's only kind, whatever went wrong
+        said = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"COLMAP failed at {database} ({said}): if the disk is full free some space, and run again"
+        ) from error
     finally:
         pycolmap.logging.minloglevel = before
 

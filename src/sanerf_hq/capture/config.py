@@ -18,8 +18,9 @@ class CaptureConfig:
     Attributes:
         longest: Longest side in pixels of the images that are posed and kept; larger photos are reduced.
         frames: Most frames kept of a video.
-        pairing: Which images are compared: each with each other, or each with its neighbours in name or
-            time and a spread-out few; auto takes the first for up to 150 photos, else the second.
+        pairing: Which images are compared: each with each other, or each with its neighbours (in name, frames
+            of a video in time) and a spread-out few; auto takes the first for up to 150 photos, else the
+            second, of photos with as many neighbours as take the same time.
         features: Most features found in an image.
         threads: Threads for the search of poses; 0 takes all there are. With more than one, poses may differ
             from run to run in the last digits.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sanerf_hq.capture.colmap import quiet_pycolmap
@@ -30,13 +30,18 @@ class Evidence:
         return other, count
 
 
-def read_evidence(store: Store, config: CaptureConfig) -> Evidence:
-    """What the store's database says."""
-    with quiet_pycolmap(config.seed) as pycolmap, pycolmap.Database.open(store.database) as database:
-        names = {image.image_id: image.name for image in database.read_all_images()}
+def read_evidence(images: Collection[str], store: Store, config: CaptureConfig) -> Evidence:
+    """What the store's database says of these images; it may know others, which were taken out."""
+    with (
+        quiet_pycolmap(config.seed, store.database) as pycolmap,
+        pycolmap.Database.open(store.database) as database,
+    ):
+        known = database.read_all_images()
+        names = {image.image_id: image.name for image in known if image.name in images}
         features = {name: database.num_keypoints_for_image(number) for number, name in names.items()}
         matches: dict[str, dict[str, int]] = {name: {} for name in names.values()}
         for pair, count in zip(*database.read_two_view_geometry_num_inliers(), strict=True):
-            one, other = (names[number] for number in pycolmap.pair_id_to_image_pair(pair))
-            matches[one][other] = matches[other][one] = count
+            one, other = pycolmap.pair_id_to_image_pair(pair)
+            if one in names and other in names:
+                matches[names[one]][names[other]] = matches[names[other]][names[one]] = count
         return Evidence(features, matches)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sanerf_hq.capture.colmap import n_threads, quiet_pycolmap
 from sanerf_hq.capture.config import CaptureConfig
 from sanerf_hq.capture.lens import GUESSED_FOCAL
 from sanerf_hq.capture.store import Store, StoredImage
-from sanerf_hq.runs import Progress, ProgressCallback
+from sanerf_hq.runs import Progress, ProgressCallback, config_digest
 
 STAGE = "find features"
 MODEL = "SIMPLE_RADIAL"  # while cameras are few; refined later
 BATCH = 8  # images a call when several threads share them
+FEATURE_BYTES = 2 * 152  # its place and its descriptor, in the database and in SQLite's log of what it does
 
 
 def find_features(
@@ -22,21 +26,19 @@ def find_features(
 ) -> None:
     """Bring the features of all images into the store's database; those it has stay.
 
-    Images of one size and one lens share a camera. A database that knows images which have since changed or
-    gone is begun anew.
+    Images of one size and one lens share a camera. Features of images that were taken out stay as well, for
+    when they come back.
 
     Raises:
+        InputError: The disk is full.
         Cancelled: The callback asked for it; what was found stays.
     """
-    _check_database(images, store, config)
-    with quiet_pycolmap(config.seed) as pycolmap:
+    with quiet_pycolmap(config.seed, store.database) as pycolmap:
         options = pycolmap.FeatureExtractionOptions()
         options.use_gpu = False
         options.num_threads = n_threads(config.threads)
         options.sift.max_num_features = config.features
-        known = _with_features(pycolmap, store)
-        if not known:  # a new database, or one that was lost
-            store.save(replace(store.state, weak=(), guided=False))
+        known = _with_features(pycolmap, images, store, config)
         done = len(known)
         progress(Progress(STAGE, done, len(images)))
         for same_camera in _by_camera(images):
@@ -47,6 +49,7 @@ def find_features(
             step = 1 if config.threads == 1 else BATCH
             for start in range(0, len(missing), step):
                 names = missing[start : start + step]
+                store.check_room(len(names) * config.features * FEATURE_BYTES)
                 pycolmap.extract_features(
                     store.database,
                     store.images,
@@ -59,15 +62,21 @@ def find_features(
                 progress(Progress(STAGE, done, len(images)))
 
 
-def _check_database(images: Sequence[StoredImage], store: Store, config: CaptureConfig) -> None:
-    """Delete a database that holds features of other images than these; write down what it may hold."""
+def _with_features(
+    pycolmap: Any, images: Sequence[StoredImage], store: Store, config: CaptureConfig
+) -> set[str]:
+    """Names of the images that the database has features of, with nothing else by the name of any."""
     current = {image.name: f"{image.key} {config.features}" for image in images}
-    known = store.state.matched
-    fits = known.items() <= current.items()
-    if not fits or not known:
+    before = store.state.matched
+    if not before.items() & current.items():  # of no use, or nobody knows what it is of
         _delete_database(store)
-    if known != current:
-        store.save(replace(store.state, matched=current, weak=(), guided=False))
+        before = {}
+    replaced = {name for name, key in current.items() if before.get(name, key) != key}
+    known = _put_aside(pycolmap, replaced, store)
+    decided_for = config_digest(current)
+    if not known or decided_for != store.state.decided_for:
+        store.save(replace(store.state.undecided(), matched=before | current, decided_for=decided_for))
+    return known & current.keys()
 
 
 def _delete_database(store: Store) -> None:
@@ -75,22 +84,41 @@ def _delete_database(store: Store) -> None:
         store.database.with_name(store.database.name + suffix).unlink(missing_ok=True)
 
 
-def _with_features(pycolmap: Any, store: Store) -> set[str]:
-    """Names of the images that the database has features of; a database that is damaged is begun anew."""
+def _put_aside(pycolmap: Any, replaced: set[str], store: Store) -> set[str]:
+    """Take their names from images; the names of those that keep theirs and have features.
+
+    A database that is damaged is begun anew.
+    """
     try:
-        return _names_with_features(pycolmap, store)
-    except RuntimeError:  # pycolmap's word for whatever SQLite cannot read
+        return _renamed(pycolmap, replaced, store)
+    except RuntimeError:  # pycolmap's word for whatever SQLite cannot do, also for want of room
+        if not _is_damaged(store.database):
+            raise
         _delete_database(store)
-        return _names_with_features(pycolmap, store)
+        return _renamed(pycolmap, replaced, store)
 
 
-def _names_with_features(pycolmap: Any, store: Store) -> set[str]:
+def _is_damaged(database: Path) -> bool:
+    """Whether SQLite says so; not if it cannot tell, since hours of work may lie in it."""
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",)
+    except sqlite3.OperationalError:  # a full disk, a lock
+        return False
+    except sqlite3.DatabaseError:
+        return True
+
+
+def _renamed(pycolmap: Any, replaced: set[str], store: Store) -> set[str]:
+    names: set[str] = set()
     with pycolmap.Database.open(store.database) as database:
-        return {
-            image.name
-            for image in database.read_all_images()
-            if database.exists_keypoints(image.image_id) and database.exists_descriptors(image.image_id)
-        }
+        for image in database.read_all_images():
+            if image.name in replaced:  # pycolmap deletes no image
+                image.name = f"replaced {image.image_id}"  # no image of ours has a space in its name
+                database.update_image(image)
+            elif database.exists_keypoints(image.image_id) and database.exists_descriptors(image.image_id):
+                names.add(image.name)
+    return names
 
 
 def _by_camera(images: Sequence[StoredImage]) -> list[list[StoredImage]]:

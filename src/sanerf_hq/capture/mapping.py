@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,18 @@ RELAXED_RATIO = 0.15  # and that a quarter of an image's matches with 3D points 
 LONG_LENS = 1.5  # focal length by longest side: from there on a shifted principal point looks like a turn
 FILTER_ERROR = 2.0  # pixels
 FILTER_ANGLE = 1.5  # degrees between the rays to a point: below, its depth is a guess
+SIGHTING_BYTES = 2 * 24  # of a feature in a model's files, while the last one and a new one are there
 GROUPS_FILE = "groups.json"
 
 
 def find_poses(
-    key: str, n_images: int, store: Store, config: CaptureConfig, progress: ProgressCallback
+    key: str, names: Sequence[str], store: Store, config: CaptureConfig, progress: ProgressCallback
 ) -> Model | None:
     """Poses of as many images as fit into one model.
 
     Args:
         key: Stands for images, features and matches; poses that were found for it before are read again.
-        n_images: How many there are to pose.
+        names: The images to pose; the database may know more.
         store: Open for writing, its database matched.
         config: Threads and seed.
         progress: Told after each image that is added.
@@ -44,18 +46,19 @@ def find_poses(
         The largest model; None if no three images fit together.
 
     Raises:
+        InputError: The disk is full.
         Cancelled: The callback asked for it; the search begins anew next time.
     """
-    with quiet_pycolmap(config.seed) as pycolmap:
+    with quiet_pycolmap(config.seed, store.database) as pycolmap:
         if store.state.poses == key:
             known = _read(pycolmap, store.sparse)
             if known is not None:
-                progress(Progress(STAGE, n_images, n_images))
+                progress(Progress(STAGE, len(names), len(names)))
                 return known
-        models = _map(pycolmap, n_images, store, config, progress)
+        models = _map(pycolmap, names, store, config, progress)
         if not models:
             return None
-        progress(Progress(STAGE, n_images, n_images, message="refine"))
+        progress(Progress(STAGE, len(names), len(names), message="refine"))
         _refine(pycolmap, models[0], config)
         _write(models, store)
         store.save(replace(store.state, poses=key))
@@ -63,16 +66,19 @@ def find_poses(
 
 
 def _map(
-    pycolmap: Any, n_images: int, store: Store, config: CaptureConfig, progress: ProgressCallback
+    pycolmap: Any, names: Sequence[str], store: Store, config: CaptureConfig, progress: ProgressCallback
 ) -> list[Any]:
     """COLMAP's models, the largest first; small ones are kept, to tell the user of them."""
     options = pycolmap.IncrementalPipelineOptions()
     options.num_threads = n_threads(config.threads)
     options.random_seed = config.seed
     options.min_model_size = LEAST_IMAGES
+    options.image_names = list(names)
     if store.state.guided:
         options.mapper.abs_pose_min_num_inliers = RELAXED_INLIERS
         options.mapper.abs_pose_min_inlier_ratio = RELAXED_RATIO
+    n_images = len(names)
+    store.check_room(n_images * config.features * SIGHTING_BYTES)
     added = 0
 
     def one_more() -> None:

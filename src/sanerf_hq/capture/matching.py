@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sanerf_hq.capture.colmap import n_threads, quiet_pycolmap
@@ -12,10 +12,13 @@ from sanerf_hq.capture.store import Store
 from sanerf_hq.runs import Progress, ProgressCallback, write_text
 
 STAGE = "match images"
+STAGE_MORE = "match more"
 STAGE_AGAIN = "match again"
-EXHAUSTIVE_UP_TO = 150  # photos: 11,175 pairs
+EXHAUSTIVE_UP_TO = 150  # photos
+AFFORDABLE = EXHAUSTIVE_UP_TO * (EXHAUSTIVE_UP_TO - 1) // 2  # pairs: 11,175
 NEIGHBOURS = 10
 SPREAD = 60  # images, spread over all, that are compared with each other: they close loops
+MATCH_BYTES = 4 * 8  # two numbers, before and after geometry was found, and SQLite's log of both
 TILE = 10  # images: pairs of two tiles are compared in one call, which then indexes each image once
 
 Pair = tuple[int, int]
@@ -24,8 +27,9 @@ Pair = tuple[int, int]
 def choose_pairs(n_images: int, is_video: bool, config: CaptureConfig) -> list[Pair]:
     """Pairs of images to compare, ordered by tiles.
 
-    Sequential pairing compares each image with the next ten, and some 60 images, spread evenly, with each
-    other, so that a walk that comes back to its start is closed.
+    Sequential pairing compares each image with the next ones, and some 60 images, spread evenly, with each
+    other, so that a walk that comes back to its start is closed. The next ones are ten; of photos that would
+    be compared each with each other if they were fewer, as many as that would take the time for.
 
     Args:
         n_images: Their number, in the order of names or of time.
@@ -39,9 +43,31 @@ def choose_pairs(n_images: int, is_video: bool, config: CaptureConfig) -> list[P
         pairs = set(itertools.combinations(range(n_images), 2))
     else:
         every = -(-n_images // SPREAD)
-        pairs = {(i, j) for i in range(n_images) for j in range(i + 1, min(i + NEIGHBOURS + 1, n_images))}
-        pairs |= set(itertools.combinations(range(0, n_images, every), 2))
-    return sorted(pairs, key=lambda pair: (_tile(pair), pair))
+        pairs = set(itertools.combinations(range(0, n_images, every), 2))
+        near = NEIGHBOURS
+        if config.pairing == "auto" and not is_video:
+            near = max(near, (AFFORDABLE - len(pairs)) // n_images)
+        pairs |= {(i, j) for i in range(n_images) for j in range(i + 1, min(i + near + 1, n_images))}
+    return _by_tiles(pairs)
+
+
+def joining_pairs(unregistered: Collection[int], n_images: int, compared: Collection[Pair]) -> list[Pair]:
+    """Pairs that may join images which fit to none of those they were compared with, ordered by tiles.
+
+    Neighbours in name say nothing of photos that were added later to lead from one walk to another. Each
+    image is compared with as many, spread evenly over all, as time allows: with all of them if few images
+    are missing, never with fewer than some 60.
+
+    Args:
+        unregistered: Numbers of the images to join.
+        n_images: How many images there are.
+        compared: Pairs that need not be compared again.
+    """
+    if not unregistered:
+        return []
+    every = -(-n_images // max(SPREAD, AFFORDABLE // len(unregistered)))
+    pairs = {(min(i, j), max(i, j)) for i in unregistered for j in range(0, n_images, every) if i != j}
+    return _by_tiles(pairs - set(compared))
 
 
 def match_images(
@@ -50,15 +76,17 @@ def match_images(
     store: Store,
     config: CaptureConfig,
     progress: ProgressCallback,
+    stage: str = STAGE,
 ) -> None:
     """Compare images by their features and keep the matches that fit one geometry.
 
     Pairs that the database has already are not compared again.
 
     Raises:
+        InputError: The disk is full.
         Cancelled: The callback asked for it; what was compared stays.
     """
-    _compare(names, pairs, False, STAGE, store, config, progress)
+    _compare(names, pairs, False, stage, store, config, progress)
 
 
 def match_again(
@@ -75,6 +103,7 @@ def match_again(
     many, and takes several times as long, so it is for pairs that join what else falls apart.
 
     Raises:
+        InputError: The disk is full.
         Cancelled: The callback asked for it; pairs not yet compared again keep their matches or lose them
             until :func:`match_images` is called.
     """
@@ -91,7 +120,7 @@ def _compare(
     progress: ProgressCallback,
 ) -> None:
     list_file = store.work / "pairs.txt"
-    with quiet_pycolmap(config.seed) as pycolmap:
+    with quiet_pycolmap(config.seed, store.database) as pycolmap:
         matching = pycolmap.FeatureMatchingOptions()
         matching.use_gpu = False
         matching.num_threads = n_threads(config.threads)
@@ -104,6 +133,7 @@ def _compare(
         progress(Progress(stage, done, len(pairs)))
         for _, tile in itertools.groupby(pairs, key=_tile):
             some = list(tile)
+            store.check_room(len(some) * config.features * MATCH_BYTES)
             if again:
                 _forget(pycolmap, [(names[i], names[j]) for i, j in some], store)
             write_text(list_file, "".join(f"{names[i]} {names[j]}\n" for i, j in some))
@@ -126,6 +156,10 @@ def _forget(pycolmap: Any, pairs: Sequence[tuple[str, str]], store: Store) -> No
         for one, other in pairs:
             database.delete_matches(numbers[one], numbers[other])
             database.delete_two_view_geometry(numbers[one], numbers[other])
+
+
+def _by_tiles(pairs: Iterable[Pair]) -> list[Pair]:
+    return sorted(pairs, key=lambda pair: (_tile(pair), pair))
 
 
 def _tile(pair: Pair) -> Pair:

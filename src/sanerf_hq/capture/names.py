@@ -12,7 +12,7 @@ from sanerf_hq.runs import check_name
 def stems(written: Sequence[str]) -> list[str]:
     """A stem for each photo: its own, without spaces, numbered where another photo has it already.
 
-    Lists of image pairs, as COLMAP reads them, part names at spaces.
+    Lists of image pairs, as COLMAP reads them, part names at spaces; a line that begins with # is a comment.
 
     Args:
         written: The files' own stems.
@@ -23,7 +23,7 @@ def stems(written: Sequence[str]) -> list[str]:
     taken: set[str] = set()
     found: list[str] = []
     for number, stem in enumerate(written, 1):
-        plain = "_".join(unicodedata.normalize("NFC", stem).split())
+        plain = "_".join(unicodedata.normalize("NFC", stem).split()).lstrip("#")
         try:
             base = check_name(plain)
         except InputError:

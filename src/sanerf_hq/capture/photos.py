@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from sanerf_hq.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".heic", ".heif", ".hif", ".webp", ".tif", ".tiff", ".bmp")
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf")
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")  # JPEG stands for MPO too, which phones write
-MAX_PIXELS = 170_000_000  # below what Pillow itself refuses; the largest phone sensors in common use have 108
+MAX_PIXELS = 170_000_000  # below what Pillow itself refuses
+MAX_JPEG_PIXELS = 250_000_000  # phones have sensors of 200 million; JPEG is decoded at a fraction of its size
 WHITE = (255, 255, 255)
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _ORIENTATION = 0x0112
@@ -70,11 +76,13 @@ class Found:
 def find_photos(folder: Path) -> Found:
     """The photos directly in a folder, sorted by name; hidden files and folders in it are passed over.
 
+    Names are sorted as cameras count: 2 before 10.
+
     Raises:
         InputError: The folder cannot be read.
     """
     try:
-        entries = sorted(folder.iterdir(), key=lambda path: path.name)
+        entries = sorted(folder.iterdir(), key=_counted)
         root = folder.resolve()
     except OSError as error:
         raise InputError(f"{folder} cannot be read ({error.strerror}); check the path") from error
@@ -97,6 +105,25 @@ def find_photos(folder: Path) -> Found:
     return Found(photos, left_out)
 
 
+def photos_below(folder: Path) -> Path | None:
+    """The folder in this one, or in one of its, that holds the most photos; None if none holds any."""
+    counts: Counter[Path] = Counter()
+    for pattern in ("*/*", "*/*/*"):
+        counts.update(
+            path.parent
+            for path in folder.glob(pattern)
+            if path.suffix.lower() in SUFFIXES
+            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        )
+    return min(counts, key=lambda path: (-counts[path], path), default=None)
+
+
+def _counted(path: Path) -> tuple[list[str | int], str]:
+    """A key to sort by, in which runs of digits are numbers; equal ones are told apart by the name itself."""
+    parts = re.split("([0-9]+)", path.stem.casefold())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
+
+
 def shown_name(path: Path) -> str:
     """A file's name as it can be printed and written as UTF-8, whatever bytes it is made of."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in path.name)
@@ -114,12 +141,13 @@ def read_photo(path: Path, longest: int) -> Photo:
         InputError: It is a HEIC photo and support for these is not installed.
     """
     with warnings.catch_warnings():
-        # Pillow warns from 89 million pixels on, and of TIFF tags; MAX_PIXELS decides here.
+        # Pillow warns from 89 million pixels on, and of TIFF tags; what is too large is decided here.
         warnings.simplefilter("ignore")
         with _opened(path) as stored:
             full = stored.size
-            if full[0] * full[1] > MAX_PIXELS:
-                raise Unreadable(f"has more than {MAX_PIXELS // 10**6} million pixels; scale it down")
+            most = MAX_JPEG_PIXELS if stored.format in ("JPEG", "MPO") else MAX_PIXELS
+            if full[0] * full[1] > most:
+                raise Unreadable(f"has more than {most // 10**6} million pixels; scale it down")
             stored.draft("RGB", (longest, longest))  # lets JPEG decode at a fraction of its size
             try:
                 stored.load()
@@ -151,6 +179,8 @@ def _opened(path: Path) -> Image.Image:
     except (InputError, Unreadable):
         raise
     except Image.DecompressionBombError as error:
+        with contextlib.suppress(SyntaxError):  # Pillow's word for a file of another format
+            return JpegImageFile(path)
         raise Unreadable(f"has more than {MAX_PIXELS // 10**6} million pixels; scale it down") from error
     except UnidentifiedImageError as error:
         raise Unreadable("is no image that is read; save it as JPEG") from error
@@ -189,6 +219,8 @@ def _rgb(image: Image.Image) -> Image.Image:
     """The image in RGB; what is transparent shows white."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
+    if image.mode.startswith("I;16"):  # grey; Pillow itself reduces 16 bits of colour
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode.startswith(("I", "F")):
         raise Unreadable("has more than 8 bits a channel; save it with 8")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:

@@ -14,12 +14,12 @@ from PIL import Image
 from sanerf_hq.capture.config import CaptureConfig
 from sanerf_hq.capture.lens import Lens, read_lens
 from sanerf_hq.capture.names import stems
-from sanerf_hq.capture.photos import Unreadable, find_photos, read_photo, shown_name
+from sanerf_hq.capture.photos import Unreadable, find_photos, photos_below, read_photo, shown_name
 from sanerf_hq.capture.sharpness import sharpness
 from sanerf_hq.capture.store import Store, StoredImage
 from sanerf_hq.capture.video import SUFFIXES, choose_frames, measure_frames, read_frames
 from sanerf_hq.errors import InputError
-from sanerf_hq.runs import Progress, ProgressCallback, config_digest, write_bytes
+from sanerf_hq.runs import Progress, ProgressCallback, config_digest
 
 STAGE = "prepare images"
 JPEG_QUALITY = 95
@@ -43,6 +43,19 @@ class Prepared:
     is_video: bool
 
 
+def check_source(source: Path) -> None:
+    """Refuse what is neither a folder nor a video.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if source.is_dir() or (source.is_file() and source.suffix.lower() in SUFFIXES):
+        return
+    if source.exists():
+        raise InputError(f"{source} is no folder of photos and no video; give one of these")
+    raise InputError(f"{source} does not exist; give a folder of photos or a video")
+
+
 def prepare(source: Path, store: Store, config: CaptureConfig, progress: ProgressCallback) -> Prepared:
     """Bring photos or frames into the store; what it holds already is not made again.
 
@@ -53,20 +66,13 @@ def prepare(source: Path, store: Store, config: CaptureConfig, progress: Progres
         progress: Told after each image.
 
     Raises:
-        InputError: The source is neither, or gives fewer than three images.
+        InputError: The source gives fewer than three images, or others than the store's.
         Cancelled: The callback asked for it.
     """
-    if source.is_dir():
-        prepared = _photos(source, store, config, progress)
-    elif source.is_file() and source.suffix.lower() in SUFFIXES:
-        prepared = _video(source, store, config, progress)
-    elif source.exists():
-        raise InputError(f"{source} is no folder of photos and no video; give one of these")
-    else:
-        raise InputError(f"{source} does not exist; give a folder of photos or a video")
-    store.forget_images({image.name for image in prepared.images})
+    prepared = (_photos if source.is_dir() else _video)(source, store, config, progress)
     if len(prepared.images) < LEAST_IMAGES:
         raise InputError(_too_few(source, prepared))
+    store.forget_images({image.name for image in prepared.images})
     return prepared
 
 
@@ -74,18 +80,19 @@ def _photos(source: Path, store: Store, config: CaptureConfig, progress: Progres
     found = find_photos(source)
     left_out = dict(found.left_out)
     images: list[StoredImage] = []
-    digests: dict[str, str] = {}
+    first: dict[str, str] = {}  # name of the photo, of those with one content
+    contents = _contents(found.photos, left_out)
+    _check_same_photos(source, store, set(contents.values()))
     names = stems([path.stem for path in found.photos])
-    _check_same_photos(source, store, found.photos)
     for done, (path, stem) in enumerate(zip(found.photos, names, strict=True), 1):
+        content = contents.get(path)
         try:
-            digest = _content(path)
-            if digest in digests:
-                raise Unreadable(f"is the same photo as {digests[digest]}")
-            digests[digest] = shown_name(path)
-            key = config_digest([RECIPE, digest, config.longest])
-            known = _known(store, key, (f"{stem}.jpg", f"{stem}.png"))
-            images.append(known or _store_photo(path, stem, key, store, config.longest))
+            if content is not None:
+                if first.setdefault(content, shown_name(path)) != shown_name(path):
+                    raise Unreadable(f"is the same photo as {first[content]}")
+                key = config_digest([RECIPE, content, config.longest])
+                known = _known(store, key, (f"{stem}.jpg", f"{stem}.png"))
+                images.append(known or _store_photo(path, stem, content, key, store, config.longest))
         except Unreadable as reason:
             left_out[shown_name(path)] = str(reason)
         _remember(store, images, done == len(found.photos))
@@ -93,19 +100,31 @@ def _photos(source: Path, store: Store, config: CaptureConfig, progress: Progres
     return Prepared(tuple(images), left_out, is_video=False)
 
 
-def _check_same_photos(source: Path, store: Store, photos: list[Path]) -> None:
-    before = {image.source for image in store.state.images.values()}
-    if before and not before & {shown_name(path) for path in photos}:
+def _contents(photos: list[Path], left_out: dict[str, str]) -> dict[Path, str]:
+    """A digest of each photo; those that cannot be read are left out."""
+    contents: dict[Path, str] = {}
+    for path in photos:
+        try:
+            contents[path] = _content(path)
+        except Unreadable as reason:
+            left_out[shown_name(path)] = str(reason)
+    return contents
+
+
+def _check_same_photos(source: Path, store: Store, contents: set[str]) -> None:
+    """Refuse photos of which none was captured here before: cameras give the same names again and again."""
+    before = {image.content for image in store.state.images.values()}
+    if before and not before & contents:
         raise InputError(f"{store.folder} is a capture of other photos than {source}: choose another folder")
 
 
-def _store_photo(path: Path, stem: str, key: str, store: Store, longest: int) -> StoredImage:
+def _store_photo(path: Path, stem: str, content: str, key: str, store: Store, longest: int) -> StoredImage:
     photo = read_photo(path, longest)
     suffix = ".png" if photo.is_png else ".jpg"
-    content = path.read_bytes() if photo.as_stored else _encoded(photo.image, suffix)
-    write_bytes(store.images / f"{stem}{suffix}", content)
+    name = f"{stem}{suffix}"
+    store.write_image(name, path.read_bytes() if photo.as_stored else _encoded(photo.image, suffix))
     lens = read_lens(photo.exif, photo.full_size)
-    return _described(photo.image, f"{stem}{suffix}", key, shown_name(path), lens)
+    return _described(photo.image, name, content, key, shown_name(path), lens)
 
 
 def _video(source: Path, store: Store, config: CaptureConfig, progress: ProgressCallback) -> Prepared:
@@ -134,9 +153,9 @@ def _video(source: Path, store: Store, config: CaptureConfig, progress: Progress
         name = f"{_frame_stem(index)}.jpg"
         image = Image.fromarray(pixels)
         image.thumbnail((config.longest, config.longest), Image.Resampling.LANCZOS)
-        write_bytes(store.images / name, _encoded(image, ".jpg"))
+        store.write_image(name, _encoded(image, ".jpg"))
         key = _frame_key(video, index, config)
-        images.append(_described(image, name, key, f"{shown_name(source)}, frame {index}", lens))
+        images.append(_described(image, name, video, key, f"{shown_name(source)}, frame {index}", lens))
         _remember(store, images, done == len(missing))
         progress(Progress(STAGE, len(images), len(chosen)))
     progress(Progress(STAGE, len(chosen), len(chosen)))
@@ -155,9 +174,9 @@ def _frame_key(video: str, index: int, config: CaptureConfig) -> str:
     return config_digest([RECIPE, video, index, config.longest])
 
 
-def _described(image: Image.Image, name: str, key: str, source: str, lens: Lens) -> StoredImage:
+def _described(image: Image.Image, name: str, content: str, key: str, source: str, lens: Lens) -> StoredImage:
     grey = np.asarray(image.convert("L"))
-    return StoredImage(name, key, source, image.size, lens, sharpness(grey))
+    return StoredImage(name, content, key, source, image.size, lens, sharpness(grey))
 
 
 def _known(store: Store, key: str, names: tuple[str, ...]) -> StoredImage | None:
@@ -199,6 +218,11 @@ def _too_few(source: Path, prepared: Prepared) -> str:
         return (
             f"{source} gives {count} frames with motion between them, {LEAST_IMAGES} are the least; "
             "walk round the object while you film"
+        )
+    below = photos_below(source)
+    if below is not None:
+        return (
+            f"{source} holds {count} photos itself, others are in {below}: give the folder that they lie in"
         )
     reasons = [f"{name} {reason}" for name, reason in list(prepared.left_out.items())[:3]]
     why = f" ({'; '.join(reasons)})" if reasons else ""

@@ -155,17 +155,18 @@ def why_not(image: StoredImage, sharpness: float, evidence: Evidence, model: Mod
     features = evidence.features.get(image.name, 0)
     registered = [posed.name for posed in model.images]
     partner, count = evidence.best(image.name, registered)
-    if sharpness < BLURRED:
-        return f"is not registered: it is blurred ({100 * sharpness:.0f} % of the usual sharpness)"
-    if features < FEW_FEATURES:
-        return f"is not registered: it is too plain or too dark ({features} features)"
-    for group in model.others:
+    for group in model.others:  # other things than the rest shows may be less sharp, and no worse a photo
         if image.name in group:
             return (
                 f"is not registered: it fits together with {len(group) - 1} others but not with the rest; "
                 "photos from between are missing"
             )
+    _, most = evidence.best(image.name, list(evidence.features))
+    if sharpness < BLURRED and (features < FEW_FEATURES or most < FEW_MATCHES):
+        return f"is not registered: it is blurred ({100 * sharpness:.0f} % of the usual sharpness)"
+    if features < FEW_FEATURES:
+        return f"is not registered: it is too plain or too dark ({features} features)"
     if count < FEW_MATCHES:
         with_whom = f"{count} matches with {partner}" if count else "no match"
-        return f"is not registered: no photo nearby shows enough of the same ({with_whom})"
+        return f"is not registered: no photo that it was compared with shows enough of the same ({with_whom})"
     return f"is not registered: its {count} matches with {partner} agree on no place"

@@ -6,6 +6,7 @@ again with more photos, does only what is missing.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -15,11 +16,16 @@ from typing import Any
 from sanerf_hq.capture.lens import Lens
 from sanerf_hq.capture.video import FrameStats
 from sanerf_hq.errors import InputError
-from sanerf_hq.runs import DamagedFile, read_json, write_json
+from sanerf_hq.runs import DamagedFile, read_json, write_bytes, write_json
 from sanerf_hq.runs.files import is_temporary, sweep_temporaries
 
-FORMAT = 1
+FORMAT = 2
 LOCK_FILE = ".lock"
+LEFT_BY_SYSTEMS = (".DS_Store", "Thumbs.db", "desktop.ini")  # in folders that were looked at
+TRANSFORMS_FILE = "transforms.json"
+POINTS_FILE = "sparse_points.ply"
+REPORT_FILE = "capture.json"
+RESERVE = 20_000_000  # bytes of the disk: for SQLite's own files and the scene
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,8 @@ class StoredImage:
 
     Attributes:
         name: Its file name.
-        key: Stands for the content of the photo or frame it was made from, and for how.
+        content: Digest of the photo or video that it was made from.
+        key: Stands for the photo or frame that it was made from, and for how.
         source: What the user calls it: a file's name, for a frame with its number.
         size: Width and height.
         lens: What the photo's tags say of the camera.
@@ -36,6 +43,7 @@ class StoredImage:
     """
 
     name: str
+    content: str
     key: str
     source: str
     size: tuple[int, int]
@@ -49,8 +57,12 @@ class State:
 
     Attributes:
         images: Finished images by name.
-        matched: Keys, by name, of the images that the database of features may know.
-        weak: Pairs, by place in the order of names, that are to be compared again (see
+        matched: Keys, by name, of the images that the database of features may know, also of such as were
+            taken out since.
+        decided_for: Stands for the images that the next three were decided for.
+        joining: Pairs, by place in the order of names, that are compared because an image fitted to none of
+            its neighbours (see :func:`sanerf_hq.capture.matching.joining_pairs`).
+        weak: Pairs, likewise, that are to be compared again (see
             :func:`sanerf_hq.capture.matching.match_again`).
         guided: That has been done.
         frames: What was measured of a video's frames; empty for photos.
@@ -60,11 +72,17 @@ class State:
 
     images: dict[str, StoredImage] = field(default_factory=dict)
     matched: dict[str, str] = field(default_factory=dict)
+    decided_for: str = ""
+    joining: tuple[tuple[int, int], ...] = ()
     weak: tuple[tuple[int, int], ...] = ()
     guided: bool = False
     frames: tuple[FrameStats, ...] = ()
     video: str = ""
     poses: str = ""
+
+    def undecided(self) -> State:
+        """This without what was decided on the ground of matches that have changed."""
+        return replace(self, joining=(), weak=(), guided=False)
 
 
 class Store:
@@ -98,6 +116,19 @@ class Store:
         """Make ``state`` what is known."""
         self.state = state
         write_json(self.work / "state.json", {"format": FORMAT, **asdict(state)})
+
+    def check_room(self, n_bytes: int) -> None:
+        """Refuse work whose results find no room on the disk: there COLMAP crashes rather than say so.
+
+        Raises:
+            InputError: The disk has less room than ``n_bytes`` and a reserve.
+        """
+        free, needed = shutil.disk_usage(self.work).free, n_bytes + RESERVE
+        if free < needed:
+            raise InputError(
+                f"{self.folder} is on a disk with {free // 10**6} MB to spare, and what comes next may take "
+                f"{needed // 10**6} MB: free some space and run again"
+            )
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -136,9 +167,30 @@ class Store:
         except InputError:
             return False
 
+    def write_image(self, name: str, content: bytes) -> None:
+        """Put an image into the folder; poses of an image that it replaces are withdrawn first.
+
+        Raises:
+            InputError: The disk is full or the folder cannot be written.
+        """
+        path = self.images / name
+        if path.exists():
+            self._withdraw_scene()
+        write_bytes(path, content)
+
+    def _withdraw_scene(self) -> None:
+        """Delete what says where images were taken from, before it is no longer true of them.
+
+        A call that ends early would leave the poses of other images, which can be trained on.
+        """
+        for name in (TRANSFORMS_FILE, POINTS_FILE, REPORT_FILE):
+            (self.folder / name).unlink(missing_ok=True)
+
     def forget_images(self, kept: set[str]) -> None:
-        """Delete images that an earlier capture made here and that no longer belong to it."""
+        """Delete images, with the poses, that an earlier capture made and that no longer belong to it."""
         gone = {name for name in self.state.images if name not in kept}
+        if gone:
+            self._withdraw_scene()
         for name in gone:
             (self.images / name).unlink(missing_ok=True)
         if gone:
@@ -153,7 +205,8 @@ def _check_ours(folder: Path) -> None:
         raise InputError(f"{folder} is a file: choose another name for the scene's folder") from None
     except OSError as error:
         raise InputError(f"{folder} cannot be read ({error.strerror}): choose another folder") from error
-    if not (folder / "work" / LOCK_FILE).exists() and any(not is_temporary(name) for name in found):
+    found = [name for name in found if name not in LEFT_BY_SYSTEMS and not is_temporary(name)]
+    if found and not (folder / "work" / LOCK_FILE).exists():
         raise InputError(f"{folder} is not empty and no capture: choose a new or an empty folder")
 
 
@@ -167,8 +220,9 @@ def _read_state(path: Path) -> State:
             return State()
         images = {name: _stored_image(entry) for name, entry in value["images"].items()}
         frames = tuple(FrameStats(**entry) for entry in value["frames"])
-        weak = tuple((int(i), int(j)) for i, j in value["weak"])
-        known = (dict(value["matched"]), weak, bool(value["guided"]))
+        joining, weak = (tuple((int(i), int(j)) for i, j in value[kind]) for kind in ("joining", "weak"))
+        matched, decided_for = dict(value["matched"]), str(value["decided_for"])
+        known = (matched, decided_for, joining, weak, bool(value["guided"]))
         return State(images, *known, frames, str(value["video"]), str(value["poses"]))
     except (DamagedFile, KeyError, TypeError, ValueError, AttributeError):
         return State()

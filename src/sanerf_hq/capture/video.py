@@ -118,7 +118,10 @@ class _Reader:
 
     def __init__(self, path: Path) -> None:
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # it would print its own complaints
+        level = cv2.utils.logging.getLogLevel()
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # and OpenCV its own
         self._capture: cv2.VideoCapture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+        cv2.utils.logging.setLogLevel(level)
         if not self._capture.isOpened():
             raise InputError(f"{path} is no video that can be read; save it again as MP4 (H.264)")
         size = [int(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]

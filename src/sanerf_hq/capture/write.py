@@ -14,11 +14,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from sanerf_hq.capture.model import Intrinsics, Model
+from sanerf_hq.capture.store import POINTS_FILE, TRANSFORMS_FILE
 from sanerf_hq.geometry import opengl_to_opencv
 from sanerf_hq.runs import write_bytes, write_json
 
-TRANSFORMS_FILE = "transforms.json"
-POINTS_FILE = "sparse_points.ply"
 LEAST_SEEN = 3  # images: points that only two share are often wrong
 
 

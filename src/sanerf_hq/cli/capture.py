@@ -35,8 +35,9 @@ class Capture:
     frames: Annotated[int, tyro.conf.arg(metavar="N")] = 150
     """Most frames to keep of a video: sharp ones, with some motion between them."""
     pairing: Literal["auto", "exhaustive", "sequential"] = "auto"
-    """exhaustive compares each photo with each other; sequential with its neighbours in name or time and a
-    few from all over; auto: exhaustive up to 150 photos, sequential above and for a video."""
+    """exhaustive compares each photo with each other; sequential with its neighbours (in name, 2 before 10,
+    or in time) and a few from all over; auto: exhaustive up to 150 photos, above with as many neighbours
+    as take the same time, sequential for a video. What fits nowhere is then compared with others as well."""
     features: Annotated[int, tyro.conf.arg(metavar="N")] = 4096
     """Most features to find in a photo; more help where there is little texture, and take longer."""
     threads: Annotated[int, tyro.conf.arg(metavar="N")] = 0

@@ -1,9 +1,14 @@
-"""Interrupts: Ctrl-C and SIGTERM held back until a step is whole, so that no half step is ever saved."""
+"""Interrupts: Ctrl-C and SIGTERM held back until a step is whole, so that no half step is ever saved.
+
+Where work may be cut off anywhere, SIGTERM ends it as Ctrl-C does.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -22,7 +27,7 @@ class HeldInterrupts:
         self._held: list[tuple[signal.Signals, Any]] = []
 
     def __enter__(self) -> HeldInterrupts:
-        if threading.current_thread() is threading.main_thread():
+        if _in_main_thread():
             usual = ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL))
             for number, default in usual:
                 if signal.getsignal(number) is default:
@@ -47,3 +52,27 @@ class HeldInterrupts:
         while self._held:
             number, default = self._held.pop()
             signal.signal(number, default)
+
+
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Context in which SIGTERM raises KeyboardInterrupt, unless the surrounding program handles it itself."""
+    if not _in_main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def restore_sigterm() -> None:
+    """Put back what Python has SIGTERM do, after a library of C++ has installed a handler without telling."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if _in_main_thread() and handler is not None:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
