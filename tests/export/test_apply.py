@@ -18,10 +18,13 @@ from sanerf_hq.export.file_frame import FileFrame, read_file_frame
 from sanerf_hq.export.ply import PlyReader, open_ply
 from sanerf_hq.export.target import Target
 from sanerf_hq.runs import Progress
+from sanerf_hq.scene import Scene
 from support.command import no_work
 from support.ply_files import SPLAT, splat_rows, write_solid, write_splats
+from support.scene_files import write_json
 
 ENCODINGS = ("ascii", "binary_little_endian", "binary_big_endian")
+COLMAPS = Scene(Path("nowhere"), "desk", ())  # as read from a folder without a transforms.json
 FACES = [[0, 1, 2], [2, 3, 4, 5], [7, 8, 9], [4, 5, 6]]
 
 
@@ -135,7 +138,7 @@ def test_a_file_in_nerfstudios_frame_is_brought_back(tmp_path: Path, half_space:
     (tmp_path / "dataparser_transforms.json").write_text(
         '{"transform": [[0, -1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7]], "scale": 0.25}'
     )
-    frame = read_file_frame(tmp_path / "dataparser_transforms.json")
+    frame = read_file_frame(tmp_path / "dataparser_transforms.json", COLMAPS)
     scene = np.array([[0.0, 8, 9], [1.75, 8, 9], [1.25, -8, 9]])
     theirs = 0.25 * np.stack([5 - scene[:, 1], 6 + scene[:, 0], 7 + scene[:, 2]], -1)
     assert np.allclose(frame.to_scene(torch.from_numpy(theirs)).numpy(), scene, atol=1e-5)
@@ -145,7 +148,44 @@ def test_a_file_in_nerfstudios_frame_is_brought_back(tmp_path: Path, half_space:
     assert torch.equal(FileFrame.same().to_scene(torch.ones(1, 3)), torch.ones(1, 3))
     (tmp_path / "dataparser_transforms.json").write_text('{"transform": [[0, 0], [0, 0]], "scale": 1}')
     with pytest.raises(InputError, match="holds no transform"):
-        read_file_frame(tmp_path / "dataparser_transforms.json")
+        read_file_frame(tmp_path / "dataparser_transforms.json", COLMAPS)
+
+
+SAID = [[1, 0, 0, 2], [0, 0, 1, 3], [0, -1, 0, 4]]
+OF_OLD = [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, -1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("keys", "from_colmap", "applied", "applied_scale"),
+    [
+        ({}, False, [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], 1.0),
+        ({"applied_transform": SAID}, False, SAID, 1.0),
+        ({"applied_transform": SAID, "applied_scale": 0.5}, True, SAID, 0.5),
+        ({}, True, OF_OLD, 1.0),
+    ],
+)
+def test_what_was_applied_to_a_scene_before_nerfstudio_trained_on_it_is_taken_out(
+    tmp_path: Path, keys: dict[str, object], from_colmap: bool, applied: list[list[int]], applied_scale: float
+):
+    """nerfstudio multiplies both into what it writes, though its splats lie where transform and scale say."""
+    scene = Scene(tmp_path, "desk", (), file=write_json(tmp_path / "transforms.json", keys))
+    if from_colmap:
+        (tmp_path / "colmap" / "sparse" / "0").mkdir(parents=True)
+    transform = np.array([[0, -1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1.0]])
+    points = np.random.default_rng(0).normal(size=(5, 3))
+    theirs = 0.25 * (points @ transform[:3, :3].T + transform[:3, 3])
+    whole = (transform @ np.array([*applied, [0, 0, 0, 1]]))[:3].tolist()
+    written = {"transform": whole, "scale": 0.25 * applied_scale}
+    frame = read_file_frame(write_json(tmp_path / "dataparser_transforms.json", written), scene)
+    assert np.allclose(frame.to_scene(torch.from_numpy(theirs)).numpy(), points, atol=1e-5)
+
+
+@pytest.mark.parametrize("keys", [{"applied_transform": [[1, 0, 0, 0]] * 3}, {"applied_scale": 0}])
+def test_what_was_applied_and_cannot_be_is_named(tmp_path: Path, keys: dict[str, object]):
+    scene = Scene(tmp_path, "desk", (), file=write_json(tmp_path / "transforms.json", keys))
+    written = {"transform": SAID, "scale": 1}
+    with pytest.raises(InputError, match=r"transforms\.json has an applied_transform that is no invertible"):
+        read_file_frame(write_json(tmp_path / "dataparser_transforms.json", written), scene)
 
 
 def test_rows_that_are_nowhere_are_not_the_objects(tmp_path: Path, half_space: HalfSpace):

@@ -38,7 +38,8 @@ class Apply:
     property: Annotated[str, tyro.conf.arg(metavar="WORD")] = "object_probability"
     """Name of the property that label adds."""
     frame: Annotated[Path | None, tyro.conf.arg(metavar="JSON")] = None
-    """nerfstudio's dataparser_transforms.json, for files that it exported in its own frame."""
+    """nerfstudio's dataparser_transforms.json, for files that it exported in its own frame. What the scene's
+    transforms.json says of itself (applied_transform, applied_scale) is taken into account."""
     time: TimeWords = None
     device: Device = "cpu"
     """Where to compute."""
@@ -51,8 +52,9 @@ class Apply:
         from sanerf_hq.export.file_frame import read_file_frame
         from sanerf_hq.export.target import find_target
 
-        frame = None if self.frame is None else read_file_frame(self.frame)
-        target = find_target(open_still(self.folder, self.device, self.time), self.object)
+        field = open_still(self.folder, self.device, self.time)
+        frame = None if self.frame is None else read_file_frame(self.frame, field.at_home().scene)
+        target = find_target(field, self.object)
         with ConsoleProgress() as progress:
             done = apply_object(
                 target, self.file, self.out, self.mode, self.threshold, frame, self.property, progress
@@ -60,4 +62,9 @@ class Apply:
         print(f"{target.name}: {done.n_object} of {done.n_rows} are the object's")
         for path in done.files:
             print(f"{self.mode}: {path}")
+        if not done.n_object:
+            print(
+                "none is the object's: are they in the coordinates of the scene's cameras? Files in "
+                "nerfstudio's own frame need --frame, and that of the training that they are from"
+            )
         return 0
