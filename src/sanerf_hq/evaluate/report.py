@@ -1,4 +1,4 @@
-"""Report: scores and pictures of a benchmark or a run, one HTML page that opens from disk without a server."""
+"""Report: scores and pictures of a benchmark or run, one HTML page that opens from disk without a server."""
 
 from __future__ import annotations
 

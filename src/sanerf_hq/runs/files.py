@@ -219,7 +219,7 @@ def sweep_temporaries(folder: Path) -> None:
         for name in names:
             path = Path(parent) / name
             with contextlib.suppress(FileNotFoundError, PermissionError):
-                if is_temporary(name) and _is_left(path):
+                if is_temporary(name) and is_left(path):
                     path.unlink()
 
 
@@ -228,7 +228,7 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
-def _is_left(temporary: Path) -> bool:
+def is_left(temporary: Path) -> bool:
     """Whether the process that wrote a temporary is no more."""
     found = _TEMPORARY.fullmatch(temporary.name)
     writer = int(found[1]) if found else 0

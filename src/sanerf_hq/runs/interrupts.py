@@ -23,11 +23,18 @@ class HeldInterrupts:
 
     def __enter__(self) -> HeldInterrupts:
         if threading.current_thread() is threading.main_thread():
-            usual = ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL))
-            for number, default in usual:
-                if signal.getsignal(number) is default:
+            usual = {
+                signal.SIGINT: (signal.default_int_handler,),
+                signal.SIGTERM: (
+                    signal.SIG_DFL,
+                    signal.default_int_handler,
+                ),  # the second: as the command line has it
+            }
+            for number, defaults in usual.items():
+                handler = signal.getsignal(number)
+                if handler in defaults:
                     signal.signal(number, self._hold)
-                    self._held.append((number, default))
+                    self._held.append((number, handler))
         return self
 
     def __exit__(
