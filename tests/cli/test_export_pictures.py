@@ -62,6 +62,8 @@ def test_masks_of_chosen_views(run: str, tmp_path: Path, capsys: pytest.CaptureF
     file = tmp_path / "png.json"
     assert "say --form coco, or name a folder" in refused([*words, "--out", str(file)], capsys)
     assert not file.exists()
+    assert "is a picture's name; name a folder" in refused([*words, "--out", str(tmp_path / "a.PNG")], capsys)
+    assert not (tmp_path / "a.PNG").exists()
     assert main([*words, "--out", str(tmp_path / "one"), "--view", "3"]) == 0
     assert "masks of red in 1 view: " in capsys.readouterr().out
     file = tmp_path / "red.json"
@@ -96,6 +98,12 @@ def test_a_turntable_and_a_way_through_keyframes(
         (["--width", "33"], "width of 33"),
         (["--mode", "alone"], "let it end with .webm or .mov"),
         (["--keyframes", "none.json"], "none.json cannot be read"),
+        (
+            ["--keyframes", "none.json", "--zoom", "2"],
+            "--zoom is a turntable's, and --keyframes say their own",
+        ),
+        (["--keyframes", "none.json", "--seconds", "4"], "--seconds is a turntable's"),
+        (["--keyframes", "none.json", "--elevation", "0"], "--elevation is a turntable's"),
         (["--out", "/dev/null/a.mp4"], "a.mp4 cannot be written"),
     ],
 )

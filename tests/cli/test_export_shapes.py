@@ -52,6 +52,10 @@ def test_apply_says_that_a_file_may_be_in_other_coordinates(
         (["export", "points", "--object", "red", "--out", "red.ply", "--count", "0"], "--count is 0"),
         (["export", "points", "--object", "red", "--out", "red.obj"], "let it end with .ply"),
         (["apply", "nowhere.ply", "--object", "red", "--out", "out.ply"], "nowhere.ply cannot be read"),
+        (
+            ["apply", "a.ply", "--object", "red", "--out", "b.ply", "--mode", "keep", "--property", "red"],
+            "--property names what label adds, and --mode keep adds nothing",
+        ),
     ],
 )
 def test_words_that_mean_nothing_leave_nothing(
