@@ -16,7 +16,6 @@ from sanerf_hq.cli.main import main
 from sanerf_hq.errors import InputError
 from sanerf_hq.export import Target, export_masks, write_run_report
 from sanerf_hq.masks import MaskSet
-from sanerf_hq.masks.mask_set import save_masks
 from sanerf_hq.runs import Progress
 from support.balls import N_VIEWS
 from support.command import no_work, refused
@@ -63,6 +62,8 @@ def test_masks_of_chosen_views(run: str, tmp_path: Path, capsys: pytest.CaptureF
     file = tmp_path / "png.json"
     assert "say --form coco, or name a folder" in refused([*words, "--out", str(file)], capsys)
     assert not file.exists()
+    assert "is a picture's name; name a folder" in refused([*words, "--out", str(tmp_path / "a.PNG")], capsys)
+    assert not (tmp_path / "a.PNG").exists()
     assert main([*words, "--out", str(tmp_path / "one"), "--view", "3"]) == 0
     assert "masks of red in 1 view: " in capsys.readouterr().out
     file = tmp_path / "red.json"
@@ -97,6 +98,12 @@ def test_a_turntable_and_a_way_through_keyframes(
         (["--width", "33"], "width of 33"),
         (["--mode", "alone"], "let it end with .webm or .mov"),
         (["--keyframes", "none.json"], "none.json cannot be read"),
+        (
+            ["--keyframes", "none.json", "--zoom", "2"],
+            "--zoom is a turntable's, and --keyframes say their own",
+        ),
+        (["--keyframes", "none.json", "--seconds", "4"], "--seconds is a turntable's"),
+        (["--keyframes", "none.json", "--elevation", "0"], "--elevation is a turntable's"),
         (["--out", "/dev/null/a.mp4"], "a.mp4 cannot be written"),
     ],
 )
@@ -138,18 +145,19 @@ class Page(HTMLParser):
 def test_a_report_holds_everything_it_shows(red: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from sanerf_hq.export import report
 
-    masks = MaskSet.of_masks("red", [], "truth <&>")
-    save_masks(masks, red.radiance.at_home().run.segmentation("left (ball)").masks)
-    monkeypatch.setattr(report, "_targets", lambda radiance: [("left (ball)", red)])
+    shown = [report._Shown("left (ball)", red, MaskSet.of_masks("red", [], "truth <&>"))]
+    monkeypatch.setattr(report, "_shown", lambda radiance: (shown, {"right": "right is <damaged>"}))
     told: list[Progress] = []
     out = tmp_path / "page.html"
-    assert write_run_report(red.radiance, out, 2, (32, 24), True, told.append) == 1
+    done = write_run_report(red.radiance, out, 2, (32, 24), True, told.append)
+    assert (done.n_objects, done.unread) == (1, {"right": "right is <damaged>"})
     text = out.read_text(encoding="utf-8")
     page = Page(text)
     assert page.sources and all(source.startswith(("data:", "#")) for source in page.sources)
     assert sum(source.startswith("data:video/mp4") for source in page.sources) == 1
     assert not re.search(r"https?://|@import|url\(", text)
     assert "truth &lt;&amp;&gt;" in text
+    assert "Segmentation right is left out: right is &lt;damaged&gt;" in text
     # The exact object scores what an exact object scores, but for its outline.
     iou = next(float(word.split()[1]) for word in page.words if re.match(r"IoU [01]\.", word))
     assert 0.9 < iou <= 1
@@ -166,9 +174,13 @@ def test_what_is_no_run_has_no_report(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_run_without_objects_has_no_report(red: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from sanerf_hq.export import report
 
-    monkeypatch.setattr(report, "_targets", lambda radiance: [])
-    with pytest.raises(InputError, match="has no segmentation to report; make one with sanerf segment"):
-        write_run_report(red.radiance, tmp_path / "page.html")
+    for unread, sentence in (
+        ({}, "has no segmentation to report; make one with"),
+        ({"a": "is old"}, "is old"),
+    ):
+        monkeypatch.setattr(report, "_shown", lambda radiance, unread=unread: ([], unread))
+        with pytest.raises(InputError, match=sentence):
+            write_run_report(red.radiance, tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []
 
 

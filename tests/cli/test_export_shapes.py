@@ -35,6 +35,14 @@ def test_apply_splits_a_file_of_splats(run: Path, tmp_path: Path, capsys: pytest
     assert (tmp_path / "red.rest.ply").exists()
 
 
+def test_apply_says_that_a_file_may_be_in_other_coordinates(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    source = write_splats(tmp_path / "far.ply", splat_rows(np.full((3, 3), 1e4)))
+    assert main(["apply", str(run), str(source), "--object", "red", "--out", str(tmp_path / "out.ply")]) == 0
+    assert "none is the object's: are they in the coordinates of the scene's" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
@@ -44,6 +52,10 @@ def test_apply_splits_a_file_of_splats(run: Path, tmp_path: Path, capsys: pytest
         (["export", "points", "--object", "red", "--out", "red.ply", "--count", "0"], "--count is 0"),
         (["export", "points", "--object", "red", "--out", "red.obj"], "let it end with .ply"),
         (["apply", "nowhere.ply", "--object", "red", "--out", "out.ply"], "nowhere.ply cannot be read"),
+        (
+            ["apply", "a.ply", "--object", "red", "--out", "b.ply", "--mode", "keep", "--property", "red"],
+            "--property names what label adds, and --mode keep adds nothing",
+        ),
     ],
 )
 def test_words_that_mean_nothing_leave_nothing(

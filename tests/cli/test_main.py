@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sanerf_hq.choices import DETECTORS, SEGMENTERS
+from sanerf_hq.cli.demo import Demo
 from sanerf_hq.cli.doctor import Doctor
 from sanerf_hq.cli.main import main
 from sanerf_hq.errors import Cancelled, InputError
@@ -185,12 +187,23 @@ def test_view_refuses_what_it_cannot_open(
 
 
 @pytest.mark.parametrize("stop", [Cancelled(), KeyboardInterrupt()])
-def test_what_is_stopped_can_go_on(
+def test_what_is_stopped_says_how_to_go_on(
     stop: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
+    monkeypatch.setattr(Demo, "run", raiser(stop))
     monkeypatch.setattr(Doctor, "run", raiser(stop))
-    assert main(["doctor"]) == 130
+    assert main(["demo"]) == 130
     assert capsys.readouterr().err == "stopped; run the same command to go on\n"
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == "stopped; run the same command to begin anew\n"
+
+
+def test_sigterm_stops_as_ctrl_c_does(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(Doctor, "run", lambda self: signal.raise_signal(signal.SIGTERM))
+    assert main(["doctor"]) == 130
+    assert "stopped" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_only_the_user_s_errors_lose_their_traceback(

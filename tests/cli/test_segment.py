@@ -63,7 +63,9 @@ def test_a_click_makes_a_named_segmentation_that_eval_scores(run: Path, capsys: 
     assert 0 <= scene["objects"][0]["iou"] <= 1
     assert scene["objects"][0]["iou_2d"] is None
     assert scene["psnr_object"] is not None
-    assert (run / "eval" / "report.html").read_text().startswith("<!doctype html>")
+    page = (run / "eval" / "report.html").read_text()
+    assert page.startswith("<!doctype html>") and f"<h1>Scores of {run}</h1>" in page
+    assert "<dt>Prompt</dt>" not in page and "benchmark" not in page
 
 
 def test_a_name_that_exists_is_refused_unless_it_is_to_be_replaced(
@@ -167,6 +169,7 @@ def test_eval_scores_what_a_segmentation_of_several_objects_holds(
     capsys.readouterr()
     assert main(["eval", str(copy)]) == 0
     shown = capsys.readouterr().out
+    assert "segmentation &#39;left&#39; is not scored" in (copy / "eval" / "report.html").read_text()
     assert "'red' is scored as segmentation 'all' holds it\n'green' is scored as segmentation 'all'" in shown
     assert "segmentation 'left' is not scored" in shown
     (scene,) = json.loads((copy / "eval" / "metrics.json").read_text())["scenes"]
@@ -174,6 +177,11 @@ def test_eval_scores_what_a_segmentation_of_several_objects_holds(
         "red": True,
         "green": True,
     }
+    damaged = copy / "segmentations" / "all" / "field.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    for verb in (["eval"], ["report", "--frames", "1", "--no-score"]):
+        assert main([verb[0], str(copy), *verb[1:]]) == 0
+        assert f"segmentation 'all' is skipped: {damaged} is damaged" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

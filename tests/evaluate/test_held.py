@@ -29,7 +29,7 @@ def keep(field: HollowField, name: str, identities: tuple[str, str]) -> None:
 
 
 def holders(field: HollowField) -> list[tuple[str, str, tuple[int, ...] | None]]:
-    return [(one.target.name, one.segmentation, one.channels) for one in find_held(field)]
+    return [(one.target.name, one.segmentation, one.channels) for one in find_held(field).held]
 
 
 def test_an_identity_is_found_by_its_name_and_a_segmentation_of_the_objects_name_comes_first(
@@ -59,6 +59,27 @@ def test_each_object_is_scored_once(field: HollowField):
     ]
     assert [(one.target.name, one.segmentation) for one in scores.others] == [("green", "all")]
     assert scores.segmenters == "made all, made green"
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_scored(field: HollowField):
+    keep(field, "all", ("green", "red"))
+    keep(field, "green", ("green", "thing 2"))
+    keep(field, "red", ("red", "thing 2"))
+    keep(field, "other", ("thing 1", "thing 2"))
+    run = field.at_home().run
+    for name in ("green", "other"):
+        path = run.segmentation(name).field
+        path.write_bytes(path.read_bytes()[:-9])
+    (run.segmentation("red").masks / "masks.json").unlink()
+    scores = score_run(field)
+    assert [(one.target.name, one.segmentation) for one in scores.scored] == [
+        ("red", "all"),
+        ("green", "all"),
+    ]
+    assert list(scores.unread) == ["green", "red"]
+    assert "green/field.safetensors is damaged" in scores.unread["green"]
+    assert "segment again with --replace" in scores.unread["green"]
+    assert "masks.json does not exist" in scores.unread["red"]
 
 
 def test_a_scene_without_segmentations_is_scored_without_objects(field: HollowField):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +15,18 @@ import trimesh
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export import ply as ply_module
-from sanerf_hq.export.apply import apply_object
+from sanerf_hq.export.apply import _skip, apply_object
 from sanerf_hq.export.file_frame import FileFrame, read_file_frame
 from sanerf_hq.export.ply import PlyReader, open_ply
 from sanerf_hq.export.target import Target
 from sanerf_hq.runs import Progress
+from sanerf_hq.scene import Scene
 from support.command import no_work
 from support.ply_files import SPLAT, splat_rows, write_solid, write_splats
+from support.scene_files import write_json
 
 ENCODINGS = ("ascii", "binary_little_endian", "binary_big_endian")
+COLMAPS = Scene(Path("nowhere"), "desk", ())  # as read from a folder without a transforms.json
 FACES = [[0, 1, 2], [2, 3, 4, 5], [7, 8, 9], [4, 5, 6]]
 
 
@@ -99,12 +104,78 @@ def test_a_cut_mesh_keeps_whole_faces_with_new_corner_numbers(
         lines = [line for lines in reader.lines(faces) for line in lines]
         assert lines == [b"2 3 3 4 5 0.5", b"3 3 0 1 2 0.75"]
         return
-    found = [{name: v.tolist() for name, v in values.items()} for _, values in reader.lists(faces)]
-    assert found == [
-        {"flag": [2], "vertex_indices": [3, 4, 5], "area": [0.5]},
-        {"flag": [3], "vertex_indices": [0, 1, 2], "area": [0.75]},
+    (found,) = (rows.numbers for rows in reader.runs(faces))
+    assert found["flag"].tolist() == [2, 3]
+    assert found["vertex_indices"].tolist() == [[3, 4, 5], [0, 1, 2]]
+    assert found["area"].tolist() == [0.5, 0.75]
+    assert [v.tolist() for rows in reader.runs(extra) for v in rows.numbers["values"]] == [
+        [0.5],
+        [1.5, 2.5, 3.5],
     ]
-    assert [v["values"].tolist() for _, v in reader.lists(extra)] == [[0.5], [1.5, 2.5, 3.5]]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_edges_are_cut_with_their_vertices(tmp_path: Path, half_space: HalfSpace, encoding: str):
+    points = np.stack([np.arange(10) / 4, np.zeros(10), np.zeros(10)], -1)  # object: 4 and on
+    source = write_solid(tmp_path / "solid.ply", encoding, points, FACES)
+    edges = [(0, 4), (4, 9), (9, 5), (3, 2)]
+    head, body = source.read_bytes().split(b"end_header\n")
+    head += b"element edge 4\nproperty int vertex1\nproperty int vertex2\nproperty uchar sharp\n"
+    if encoding == "ascii":
+        added = b"".join(b"%d %d %d\n" % (*edge, i) for i, edge in enumerate(edges))
+    else:
+        sign = "<" if "little" in encoding else ">"
+        added = b"".join(struct.pack(f"{sign}iiB", *edge, i) for i, edge in enumerate(edges))
+    source.write_bytes(head + b"end_header\n" + body + added)
+    apply_object(half_space, source, tmp_path / "part.ply", "split")
+    for name, expected in (("part", [(0, 5, 1), (5, 1, 2)]), ("part.rest", [(3, 2, 3)])):
+        ply = open_ply(tmp_path / f"{name}.ply")
+        reader = PlyReader(ply)
+        for element in ply.elements[:-1]:
+            _skip(ply, reader, element)
+        assert [row for rows in reader.rows(ply.elements[-1]) for row in rows.numbers.tolist()] == expected
+
+
+def test_what_numbers_vertices_in_another_way_is_only_labelled(tmp_path: Path, half_space: HalfSpace):
+    source = tmp_path / "strip.ply"
+    lines = ["ply", "format ascii 1.0", "element vertex 3", *(f"property float {axis}" for axis in "xyz")]
+    lines += ["element tristrips 1", "property list int int vertex_indices", "end_header"]
+    source.write_text("\n".join([*lines, "0 0 0", "2 0 0", "2 1 1", "3 0 1 2"]) + "\n")
+    with pytest.raises(InputError, match="rows of tristrips that number vertices, which only --mode label"):
+        apply_object(half_space, source, tmp_path / "out.ply", "keep", progress=no_work)
+    assert apply_object(half_space, source, tmp_path / "out.ply").n_object == 2
+    assert (tmp_path / "out.ply").read_text().endswith("2 1 1 1\n3 0 1 2\n")
+
+
+def test_a_large_mesh_is_cut_quickly_and_says_how_far_it_is(tmp_path: Path, half_space: HalfSpace):
+    n_faces = 300_000
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 2, (1000, 3)).astype("<f4")
+    faces = np.zeros(n_faces, [("n", "u1"), ("corners", "<i4", 3)])
+    faces["n"], faces["corners"] = 3, rng.integers(0, 1000, (n_faces, 3))
+    lines = ["ply", "format binary_little_endian 1.0", "element vertex 1000"]
+    lines += [f"property float {axis}" for axis in "xyz"]
+    lines += [f"element face {n_faces}", "property list uchar int vertex_indices", "end_header"]
+    source = tmp_path / "large.ply"
+    source.write_bytes(("\n".join(lines) + "\n").encode() + points.tobytes() + faces.tobytes())
+    told: list[Progress] = []
+    began = time.process_time()
+    apply_object(half_space, source, tmp_path / "cut.ply", "keep", progress=told.append)
+    assert time.process_time() - began < 3  # row by row it takes 10
+    kept = (points[:, 0] >= 1)[faces["corners"]].all(1)
+    assert open_ply(tmp_path / "cut.ply").elements[1].n_rows == int(kept.sum())
+    cuts = [step for step in told if step.stage == "cut"]
+    assert len(cuts) > 4 and (cuts[-1].done, cuts[-1].total) == (2 * n_faces, 2 * n_faces)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_corner_that_is_no_vertex_is_named_and_nothing_is_written(
+    tmp_path: Path, half_space: HalfSpace, encoding: str
+):
+    source = write_solid(tmp_path / "solid.ply", encoding, np.zeros((10, 3)), [[0, 1, 10]])
+    with pytest.raises(InputError, match="a row of face that numbers a vertex that is not there"):
+        apply_object(half_space, source, tmp_path / "out.ply", "split")
+    assert [path.name for path in tmp_path.iterdir()] == ["solid.ply"]
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -135,7 +206,7 @@ def test_a_file_in_nerfstudios_frame_is_brought_back(tmp_path: Path, half_space:
     (tmp_path / "dataparser_transforms.json").write_text(
         '{"transform": [[0, -1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7]], "scale": 0.25}'
     )
-    frame = read_file_frame(tmp_path / "dataparser_transforms.json")
+    frame = read_file_frame(tmp_path / "dataparser_transforms.json", COLMAPS)
     scene = np.array([[0.0, 8, 9], [1.75, 8, 9], [1.25, -8, 9]])
     theirs = 0.25 * np.stack([5 - scene[:, 1], 6 + scene[:, 0], 7 + scene[:, 2]], -1)
     assert np.allclose(frame.to_scene(torch.from_numpy(theirs)).numpy(), scene, atol=1e-5)
@@ -145,7 +216,44 @@ def test_a_file_in_nerfstudios_frame_is_brought_back(tmp_path: Path, half_space:
     assert torch.equal(FileFrame.same().to_scene(torch.ones(1, 3)), torch.ones(1, 3))
     (tmp_path / "dataparser_transforms.json").write_text('{"transform": [[0, 0], [0, 0]], "scale": 1}')
     with pytest.raises(InputError, match="holds no transform"):
-        read_file_frame(tmp_path / "dataparser_transforms.json")
+        read_file_frame(tmp_path / "dataparser_transforms.json", COLMAPS)
+
+
+SAID = [[1, 0, 0, 2], [0, 0, 1, 3], [0, -1, 0, 4]]
+OF_OLD = [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, -1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("keys", "from_colmap", "applied", "applied_scale"),
+    [
+        ({}, False, [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], 1.0),
+        ({"applied_transform": SAID}, False, SAID, 1.0),
+        ({"applied_transform": SAID, "applied_scale": 0.5}, True, SAID, 0.5),
+        ({}, True, OF_OLD, 1.0),
+    ],
+)
+def test_what_was_applied_to_a_scene_before_nerfstudio_trained_on_it_is_taken_out(
+    tmp_path: Path, keys: dict[str, object], from_colmap: bool, applied: list[list[int]], applied_scale: float
+):
+    """nerfstudio multiplies both into what it writes, though its splats lie where transform and scale say."""
+    scene = Scene(tmp_path, "desk", (), file=write_json(tmp_path / "transforms.json", keys))
+    if from_colmap:
+        (tmp_path / "colmap" / "sparse" / "0").mkdir(parents=True)
+    transform = np.array([[0, -1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1.0]])
+    points = np.random.default_rng(0).normal(size=(5, 3))
+    theirs = 0.25 * (points @ transform[:3, :3].T + transform[:3, 3])
+    whole = (transform @ np.array([*applied, [0, 0, 0, 1]]))[:3].tolist()
+    written = {"transform": whole, "scale": 0.25 * applied_scale}
+    frame = read_file_frame(write_json(tmp_path / "dataparser_transforms.json", written), scene)
+    assert np.allclose(frame.to_scene(torch.from_numpy(theirs)).numpy(), points, atol=1e-5)
+
+
+@pytest.mark.parametrize("keys", [{"applied_transform": [[1, 0, 0, 0]] * 3}, {"applied_scale": 0}])
+def test_what_was_applied_and_cannot_be_is_named(tmp_path: Path, keys: dict[str, object]):
+    scene = Scene(tmp_path, "desk", (), file=write_json(tmp_path / "transforms.json", keys))
+    written = {"transform": SAID, "scale": 1}
+    with pytest.raises(InputError, match=r"transforms\.json has an applied_transform that is no invertible"):
+        read_file_frame(write_json(tmp_path / "dataparser_transforms.json", written), scene)
 
 
 def test_rows_that_are_nowhere_are_not_the_objects(tmp_path: Path, half_space: HalfSpace):

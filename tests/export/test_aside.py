@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,47 @@ def test_an_empty_folder_is_filled(tmp_path: Path):
     with folder_aside(tmp_path / "set") as temporary:
         (temporary / "a").write_text("x")
     assert (tmp_path / "set" / "a").read_text() == "x"
+
+
+@pytest.mark.parametrize("kind", ["here", "link"])
+def test_an_empty_folder_that_cannot_be_replaced_is_filled(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "link").symlink_to("set")
+    monkeypatch.chdir(tmp_path / "set")
+    path = Path() if kind == "here" else tmp_path / "link"
+    before = (tmp_path / "set").stat().st_ino
+    for stop in (True, False):
+        with contextlib.suppress(Cancelled), folder_aside(path) as temporary:
+            (temporary / "a").mkdir()
+            (temporary / "a" / "b.png").write_text("x")
+            (temporary / "c.json").write_text("y")
+            if stop:
+                raise Cancelled
+        assert sorted(item.name for item in (tmp_path / "set").iterdir()) == ([] if stop else ["a", "c.json"])
+    assert (tmp_path / "set" / "a" / "b.png").read_text() == "x"
+    assert (tmp_path / "set").stat().st_ino == before and (tmp_path / "link").is_symlink()
+
+
+def test_what_killed_processes_left_is_swept_when_it_is_old(tmp_path: Path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    old, new, running = (
+        tmp_path / f".tmp-{number}-{sign * 16}"
+        for number, sign in ((ended.pid, "0"), (ended.pid, "1"), (os.getppid(), "2"))
+    )
+    for folder in (old, new, running):
+        (folder / "part").mkdir(parents=True)
+    for folder in (old, running):
+        os.utime(folder, (0, 0))
+    with file_aside(tmp_path / "a.txt") as temporary:
+        temporary.write_text("x")
+    assert {item.name for item in tmp_path.iterdir()} == {new.name, running.name, "a.txt"}
+    (tmp_path / "a.txt").unlink()
+    with folder_aside(tmp_path) as temporary:  # what is left there does not fill it
+        (temporary / "b").write_text("x")
+    assert (tmp_path / "b").read_text() == "x"
 
 
 @pytest.mark.parametrize("stop", [Cancelled(), KeyboardInterrupt(), ZeroDivisionError()])

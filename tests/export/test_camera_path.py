@@ -76,6 +76,15 @@ def test_the_object_fills_the_picture_with_some_room():
     assert vertical_fov(near) < vertical_fov(far)
 
 
+@pytest.mark.parametrize("elevation", [90.0, 89.999, -90.0])
+def test_from_straight_above_or_below_the_picture_turns_all_the_same(elevation: float):
+    cameras = turntable(PLACEMENT, ring(24, 4.0, 25.0), 12, SIZE, elevation=elevation)
+    rights = torch.stack([camera.camtoworld[:3, 0] for camera in cameras]).double()
+    turned = (rights * rights.roll(-1, 0)).sum(-1).clamp(-1, 1).acos()
+    assert turned.rad2deg().tolist() == pytest.approx([30.0] * 12, abs=0.1)
+    assert (rights @ PLACEMENT.up.double()).abs().max() < 1e-4
+
+
 def test_elevation_may_be_chosen_and_cameras_stay_outside_the_object():
     (camera,) = turntable(PLACEMENT, ring(7, 4.0, 25.0), 1, SIZE, elevation=-10.0)
     assert math.degrees(math.asin(float((camera.center - CENTER) @ UP) / 4.0)) == pytest.approx(-10, abs=0.01)

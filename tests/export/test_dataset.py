@@ -31,7 +31,14 @@ def test_it_is_a_scene_with_the_same_cameras(red: Target, tmp_path: Path):
         assert (after.camera.width, after.camera.height) == (64, 48)
     content = json.loads((tmp_path / "red" / "transforms.json").read_text())
     assert content["fl_x"] == 70
-    assert set(content["frames"][0]) == {"file_path", "transform_matrix", "split"}
+    assert set(content["frames"][0]) == {"file_path", "transform_matrix"}
+    by_split = {
+        split: [f"images/{view.stem}.png" for view in chosen if view.split == split]
+        for split in ("train", "test")
+    }
+    assert all(by_split.values())
+    assert content["train_filenames"] == by_split["train"]
+    assert content["val_filenames"] == content["test_filenames"] == by_split["test"]
 
 
 def test_its_images_hold_the_object_alone(red: Target, tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.export import ply as ply_module
-from sanerf_hq.export.ply import PlyReader, header_bytes, open_ply, ply_bytes
+from sanerf_hq.export.ply import PlyElement, PlyReader, header_bytes, open_ply, ply_bytes
 from support.ply_files import splat_rows, write_solid, write_splats
 
 POINTS = np.arange(30, dtype=float).reshape(10, 3) / 8
@@ -42,8 +43,62 @@ def test_lists_of_any_length_are_read_row_by_row(tmp_path: Path, encoding: str):
     reader = PlyReader(ply)
     for _ in reader.rows(vertices):
         pass
-    assert [values["vertex_indices"].tolist() for _, values in reader.lists(faces)] == FACES
-    assert [values["values"].tolist() for _, values in reader.lists(extra)] == [[0.5], [1.5, 2.5, 3.5]]
+    assert listed(reader, faces, "vertex_indices") == FACES
+    assert listed(reader, extra, "values") == [[0.5], [1.5, 2.5, 3.5]]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS[1:])
+def test_rows_of_lists_come_in_runs_as_they_stand(
+    tmp_path: Path, encoding: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ply_module, "BYTES_A_READ", 64)
+    faces = [[1, 2, 3]] * 100 + [[], [1], [], [4] * 200] + [[5, 6, 7, 8]] * 100
+    path = write_solid(tmp_path / "solid.ply", encoding, POINTS, faces)
+    ply = open_ply(path)
+    reader = PlyReader(ply)
+    before = b"".join(rows.content.tobytes() for rows in reader.rows(ply.elements[0]))
+    runs = list(reader.runs(ply.elements[1]))
+    assert [row.tolist() for rows in runs for row in rows.numbers["vertex_indices"]] == faces
+    assert np.concatenate([rows.numbers["area"] for rows in runs]).tolist() == [
+        i / 4 for i in range(len(faces))
+    ]
+    between = b"".join(rows.content.tobytes() for rows in runs)
+    assert path.read_bytes()[ply.start :].startswith(before + between)
+    assert listed(reader, ply.elements[2], "values") == [[0.5], [1.5, 2.5, 3.5]]
+    path.write_bytes(path.read_bytes()[:-1])
+    cut = PlyReader(ply)
+    for element in ply.elements[:2]:
+        for _ in cut.runs(element) if element.has_lists else cut.rows(element):
+            pass
+    with pytest.raises(InputError, match="ends before all its rows"):
+        list(cut.runs(ply.elements[2]))
+
+
+def listed(reader: PlyReader, element: PlyElement, name: str) -> list[list[float]]:
+    """The lists of a table."""
+    return [row.tolist() for rows in reader.runs(element) for row in rows.numbers[name]]
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("end", [b"", b" \t"])
+def test_lines_may_end_in_any_way_and_be_empty(tmp_path: Path, newline: bytes, end: bytes):
+    lines = [b"ply", b"format ascii 1.0", b"element vertex 3", b"property float x", b"end_header" + end]
+    path = tmp_path / "a.ply"
+    path.write_bytes(newline.join([*lines, b"1.5", b"", b"-2", b" ", b"3"]))
+    ply = open_ply(path)
+    (rows,) = PlyReader(ply).rows(ply.elements[0])
+    assert rows.numbers["x"].tolist() == [1.5, -2, 3]
+    with pytest.raises(InputError, match="ends before all its rows"):
+        list(PlyReader(replace(ply, start=path.stat().st_size)).rows(ply.elements[0]))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_more_rows_than_the_file_can_hold_are_refused_at_once(tmp_path: Path, encoding: str):
+    path = write_solid(tmp_path / "solid.ply", encoding, POINTS, FACES)
+    for element in (b"vertex 10", b"face 3"):
+        path.write_bytes(path.read_bytes().replace(element, element + b"0" * 14))
+        with pytest.raises(InputError, match="ends before all its rows"):
+            open_ply(path)
 
 
 def test_the_header_keeps_its_lines_and_line_ends(tmp_path: Path):
@@ -92,6 +147,5 @@ def test_a_broken_header_is_named(tmp_path: Path, content: bytes, sentence: str)
 def test_a_file_that_is_cut_off_is_named(tmp_path: Path):
     path = write_splats(tmp_path / "splats.ply", splat_rows(POINTS))
     path.write_bytes(path.read_bytes()[:-1])
-    ply = open_ply(path)
     with pytest.raises(InputError, match="ends before all its rows"):
-        list(PlyReader(ply).rows(ply.elements[0]))
+        open_ply(path)

@@ -32,7 +32,7 @@ def test_points_lie_on_the_ball_and_say_so_in_their_file(field: HollowField, tmp
     positions = np.stack([rows.numbers[axis] for axis in "xyz"], -1)
     normals = np.stack([rows.numbers[f"n{axis}"] for axis in "xyz"], -1)
     away = positions - CENTERS[1].numpy()
-    assert 200 < len(positions) <= 500
+    assert len(positions) == 500
     assert len(cloud.positions) == len(positions)
     assert np.linalg.norm(away, axis=1) == pytest.approx(RADIUS, abs=1e-3)
     assert np.linalg.norm(normals, axis=1) == pytest.approx(1, abs=1e-5)
@@ -45,8 +45,17 @@ def test_points_lie_on_the_ball_and_say_so_in_their_file(field: HollowField, tmp
     assert len(np.unique(np.round(positions / 0.01), axis=0)) > 0.95 * len(positions)
 
 
-def test_fewer_are_thinned_evenly(field: HollowField):
-    assert 20 < len(make_points(ball_target(field, 1), 60).positions) <= 60
+@pytest.mark.parametrize("count", [1, 2, 17, 60])
+def test_as_many_as_are_asked_for_have_normals_however_few(field: HollowField, count: int):
+    cloud = make_points(ball_target(field, 1), count)
+    away = (cloud.positions - CENTERS[0].numpy()) / RADIUS
+    assert len(np.unique(cloud.positions, axis=0)) == count
+    assert (cloud.normals * away).sum(1).min() > 0.8
+
+
+def test_where_there_are_fewer_all_are_given(field: HollowField):
+    few = make_points(ball_target(field, 1), 10**6)
+    assert 500 < len(few.positions) < 10**6
 
 
 def test_what_makes_no_sense_is_refused_and_stopping_leaves_nothing(field: HollowField, tmp_path: Path):

@@ -13,6 +13,7 @@ from sanerf_hq.masks import MaskSet, Segment
 from sanerf_hq.masks.mask_set import save_masks
 from sanerf_hq.masks.rle import encode
 from sanerf_hq.objects.field import save_object_field
+from sanerf_hq.runs import read_tensors, write_json, write_tensors
 from support.balls import CENTERS
 from support.hollow_balls import HollowField, ball_objects, hollow_field
 
@@ -55,7 +56,7 @@ def test_a_name_is_a_segmentation_or_one_of_its_identities(
     [
         ("green", "several segmentations of .*; say both/green or one/green"),
         ("both/blue", "segmentation 'both' of .* has no identity 'blue'; it has: red, green"),
-        ("cup", "has no object 'cup'; its segmentations: both, one"),
+        ("cup", r"has no object \'cup\'; its segmentations: both \(red, green\), one \(blue, green\)"),
         ("cup/red", "has no object 'cup/red'"),
     ],
 )
@@ -72,6 +73,28 @@ def test_an_identity_may_have_a_slash_in_its_name(field: HollowField):
     for name in ("sides/left/ball", "left/ball"):
         assert (found := find_target(field, name)).segmentation == "sides" and found.channels == (1,)
     run.remove_segmentation("sides")
+
+
+@pytest.mark.parametrize("change", ["cut short", "all zero", "another version"])
+def test_a_segmentation_that_cannot_be_read_is_known_by_its_names_and_is_in_nobodys_way(
+    field: HollowField, change: str
+):
+    run = field.at_home().run
+    folder = run.segmentation("old")
+    save_object_field(replace(ball_objects(field), names=("cup", "lid")), folder.field)
+    write_json(folder.identities, {"identities": ["cup", "lid"]})
+    content = folder.field.read_bytes()
+    if change == "another version":
+        tensors = read_tensors(folder.field)
+        write_tensors(folder.field, tensors.tensors, tensors.metadata | {"format": "1"})
+    else:
+        folder.field.write_bytes(content[:-9] if change == "cut short" else b"\0" * len(content))
+    assert find_target(field, "red").segmentation == "both"
+    with pytest.raises(
+        InputError, match=r"old.field\.safetensors .* segment again with --replace; .*--prompts"
+    ):
+        find_target(field, "lid")
+    run.remove_segmentation("old")
 
 
 def test_probabilities_are_those_of_the_identities_together(field: HollowField):

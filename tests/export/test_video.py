@@ -11,9 +11,10 @@ import torch
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export import Target, export_video
+from sanerf_hq.export import video as video_module
 from sanerf_hq.export.frames import painter, spread, straight
 from sanerf_hq.export.removal import isolated
-from sanerf_hq.export.video import OPAQUE, TRANSPARENT, Writer, encoding_for
+from sanerf_hq.export.video import H264, OPAQUE, TRANSPARENT, Writer, encoding_for
 from sanerf_hq.geometry import Camera
 from sanerf_hq.runs import Progress
 from support.balls import COLOURS, ball_camera
@@ -157,12 +158,38 @@ def test_within_a_frame_it_can_be_stopped_too(red: Target, tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            "[out#0] Error muxing a packet\n[out#0] Error writing trailer: No space left on device\n"
+            "Conversion failed!\n",
+            "the disk is full: free some space",
+        ),
+        ("\n[vp9] cannot do that\nConversion failed!\n", r"ffmpeg says: \[vp9\] cannot do that; choose"),
+        ("", "ffmpeg says: exit code 3;"),
+    ],
+)
+def test_the_cause_is_said_among_all_that_ffmpeg_says(
+    tmp_path: Path, said: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+):
+    program = tmp_path / "ffmpeg"
+    (tmp_path / "said").write_text(said)
+    program.write_text(f"#!/bin/sh\ncat {tmp_path}/said >&2\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(video_module, "ffmpeg", lambda: str(program))
+    with pytest.raises(InputError, match=sentence), Writer(tmp_path / "a.mp4", H264, (32, 16), 24):
+        pass
+
+
 def test_what_ffmpeg_cannot_do_is_an_error(tmp_path: Path):
     from dataclasses import replace
 
     broken = replace(OPAQUE[".mp4"], codec="no_such_codec")
     with (
-        pytest.raises(InputError, match=r"the video cannot be written, ffmpeg says: .*Encoder not found"),
+        pytest.raises(
+            InputError, match=r"the video cannot be written, ffmpeg says: .*Unknown encoder 'no_such"
+        ),
         Writer(tmp_path / "a.mp4", broken, (32, 16), 24) as video,
     ):
         for _ in range(200):

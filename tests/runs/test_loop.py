@@ -6,6 +6,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -311,6 +312,15 @@ def test_half_a_step_is_never_kept(tmp_path: Path, error: type[BaseException]):
     assert_equal(run_toy(plan(tmp_path)).state, run_toy(plan()).state)
 
 
+@pytest.fixture(params=[signal.SIG_DFL, signal.default_int_handler], ids=["ends", "as Ctrl-C"])
+def sigterm(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What SIGTERM does outside, in Python or on the command line."""
+    before = signal.signal(signal.SIGTERM, request.param)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("sigterm")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_waits_for_the_step_and_the_state_is_kept(tmp_path: Path, number: signal.Signals):
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.objects import recorded_names
 from sanerf_hq.prompts import read_prompts
 from sanerf_hq.runs import Progress, ProgressCallback
 from sanerf_hq.viewer import workshop as module
@@ -22,7 +23,7 @@ from sanerf_hq.viewer.page import Page
 from sanerf_hq.viewer.saving import Wanted
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.state import Box, Picture
-from sanerf_hq.viewer.storage import kept_names, load_session, save_session
+from sanerf_hq.viewer.storage import load_session, save_session
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.workshop import Workshop
 from support.balls import ball_camera, ball_photo
@@ -240,11 +241,11 @@ def test_what_another_page_saved_since_is_not_replaced_unasked(new_session: New,
     kept(other, "ball", replace=True)
     kept(one, "ball")
     assert "ball was saved anew from elsewhere" in said.errors[-1]
-    assert kept_names(workshop.home.run, "ball") == ("second",)
+    assert recorded_names(workshop.home.run.segmentation("ball")) == ("second",)
     kept(one, "BALL", replace=True)
     assert workshop.home.run.segmentation_names() == ["ball"] and one.name == "ball"
     kept(other, "ball")
-    assert kept_names(workshop.home.run, "ball") == ("object 1",)
+    assert recorded_names(workshop.home.run.segmentation("ball")) == ("object 1",)
 
 
 def test_a_box_drawn_between_the_views_leaves_a_file_that_can_be_read(new_session: New, workshop: Workshop):

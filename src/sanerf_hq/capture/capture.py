@@ -29,7 +29,6 @@ from sanerf_hq.capture.upright import stand_up
 from sanerf_hq.capture.write import write_scene
 from sanerf_hq.errors import InputError
 from sanerf_hq.runs import ProgressCallback, config_digest, quiet, write_json
-from sanerf_hq.runs.interrupts import sigterm_interrupts
 
 WEAK = 100  # matches of a pair: fewer, and it is compared again where that may join an image
 RECIPE = 1  # raise it when the same matches would give other poses
@@ -61,7 +60,7 @@ def capture(
     load_pycolmap()
     check_source(source)
     store = Store(out)
-    with sigterm_interrupts(), store.opened():
+    with store.opened():
         prepared = prepare(source, store, config, progress)
         names = [image.name for image in prepared.images]
         pairs = choose_pairs(len(names), prepared.is_video, config)

@@ -21,6 +21,7 @@ class Eval:
     """Score a run in its test views: PSNR, and what segmentations hold of the objects of scene.json, by name.
 
     An object that several segmentations hold is scored once: in the one that has its name, if there is one.
+    A segmentation that cannot be read is named and skipped.
     Writes RUN/eval/metrics.json and RUN/eval/report.html. Nothing is trained.
 
     Example: sanerf eval runs/cape
@@ -62,9 +63,10 @@ class Eval:
             (scores.scene.result,),
         )
         write_json(metrics, result.to_json())
-        write_report(page, result, scores.scene.objects, [scores.scene.scene])
+        notes = tuple(_notes(scores, run.segmentation_names()))
+        write_report(page, result, scores.scene.objects, [scores.scene.scene], run=self.folder, notes=notes)
         print_table(result)
-        for one in _notes(scores, run.segmentation_names()):
+        for one in notes:
             print(one)
         print(f"report: {page}")
         return 0
@@ -79,9 +81,11 @@ def _notes(scores: RunScores, segmentations: Iterable[str]) -> Iterator[str]:
     for one in scores.others:
         name = one.target.name
         yield f"{name!r} of segmentation {one.segmentation!r} is not scored: that of {by_name[name]!r} is"
-    held = {one.segmentation for one in (*scores.scored, *scores.others)}
+    for segmentation, reason in scores.unread.items():
+        yield f"segmentation {segmentation!r} is skipped: {reason}"
+    told = {one.segmentation for one in (*scores.scored, *scores.others)} | scores.unread.keys()
     for segmentation in segmentations:
-        if segmentation not in held:
+        if segmentation not in told:
             yield (
                 f"segmentation {segmentation!r} is not scored: it is not finished, or nothing in it has the "
                 "name of an object of the scene"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sanerf_hq.scene import View
 
 MOST_FRAMES = 100_000
+TURN_SECONDS = 4.0
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ class ExportMasks:
                 f"--form {self.form} writes a folder, and --out {self.out} is a JSON file's name; "
                 "say --form coco, or name a folder"
             )
+        if self.form != "coco" and self.out.suffix.lower() in PICTURE_SUFFIXES:
+            raise InputError(
+                f"--form {self.form} writes a folder, and --out {self.out} is a picture's name; name a folder"
+            )
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.export import export_masks
 
@@ -91,8 +97,8 @@ class ExportVideo:
     and .mov. removed: the scene without the object."""
     keyframes: Annotated[Path | None, tyro.conf.arg(metavar="PATH.json")] = None
     """Camera path; a turntable if not given. What such a file holds: docs/export-pictures.md."""
-    seconds: Annotated[float, tyro.conf.arg(metavar="S")] = 4.0
-    """How long a turntable takes."""
+    seconds: Annotated[float | None, tyro.conf.arg(metavar="S")] = None
+    """How long a turntable takes; 4 if not given."""
     fps: Annotated[float, tyro.conf.arg(metavar="N")] = 24.0
     """Frames a second."""
     width: Annotated[int, tyro.conf.arg(metavar="W")] = 640
@@ -101,8 +107,9 @@ class ExportVideo:
     """Height of the video in pixels, an even number."""
     elevation: Annotated[float | None, tyro.conf.arg(metavar="DEG")] = None
     """Degrees that a turntable's camera stands above the object; the median of the scene's if not given."""
-    zoom: Annotated[float, tyro.conf.arg(metavar="X")] = 1.0
-    """A turntable's object that much larger than filling the picture; below 1 shows more around it."""
+    zoom: Annotated[float | None, tyro.conf.arg(metavar="X")] = None
+    """A turntable's object that much larger than filling the picture; below 1 shows more around it. 1 if not
+    given."""
     time: TimeWords = None
     """In a scene that moves: the time that it stands still at, from 0 to 1. If not given, all its time passes
     in the video."""
@@ -129,15 +136,19 @@ class ExportVideo:
         return 0
 
     def _check(self) -> None:
-        """Refuse numbers that make no video.
+        """Refuse numbers that make no video, and what does not go with keyframes.
 
         Raises:
             InputError: One of them does not.
         """
+        turntables = {"seconds": self.seconds, "elevation": self.elevation, "zoom": self.zoom}
+        for option, value in turntables.items():
+            if self.keyframes is not None and value is not None:
+                raise InputError(f"--{option} is a turntable's, and --keyframes say their own; leave one out")
         for option, value, high in (("seconds", self.seconds, 3600), ("fps", self.fps, 240)):
-            if not 0 < value <= high:
+            if value is not None and not 0 < value <= high:
                 raise InputError(f"--{option} is {value:g}; give a number above 0, {high} at most")
-        if not 0.05 <= self.zoom <= 20:
+        if self.zoom is not None and not 0.05 <= self.zoom <= 20:
             raise InputError(f"--zoom is {self.zoom:g}; give a number from 0.05 to 20")
         if self.elevation is not None and not -90 <= self.elevation <= 90:
             raise InputError(f"--elevation is {self.elevation:g}; give degrees from -90 to 90")
@@ -168,8 +179,8 @@ class ExportVideo:
         if self.keyframes is None:
             moves = isinstance(target, MovingTarget)
             placement = find_passage(target, progress) if moves else find_placement(target, progress)
-            n_frames = max(1, round(self.seconds * self.fps))
-            return turntable(placement, home.cameras, n_frames, size, self.elevation, self.zoom)
+            n_frames = max(1, round((self.seconds or TURN_SECONDS) * self.fps))
+            return turntable(placement, home.cameras, n_frames, size, self.elevation, self.zoom or 1.0)
         keyframes = read_keyframes(self.keyframes, home.scene, up_of(home.cameras))
         if (keyframes[-1].seconds - keyframes[0].seconds) * self.fps > MOST_FRAMES:
             raise InputError(f"{self.keyframes} asks for more than {MOST_FRAMES} frames; shorten it")

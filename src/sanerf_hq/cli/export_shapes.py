@@ -67,7 +67,7 @@ class ExportPoints:
     out: Annotated[Path, tyro.conf.arg(metavar="PATH.ply")]
     """File to write; one that is there is replaced."""
     count: Annotated[int, tyro.conf.arg(metavar="N")] = 100_000
-    """Most points; fewer where the photos show the object small."""
+    """How many points; fewer where the photos show the object small."""
     time: TimeWords = None
     device: Device = "cpu"
     """Where to compute."""

@@ -25,6 +25,7 @@ from sanerf_hq.cli.export_scene import ExportScene
 from sanerf_hq.cli.render import Render
 from sanerf_hq.cli.report import Report
 from sanerf_hq.cli.segment import Segment
+from sanerf_hq.cli.stopping import terminable
 from sanerf_hq.cli.train import Train
 from sanerf_hq.cli.view import View
 from sanerf_hq.cli.weights import WeightsVerb
@@ -50,6 +51,8 @@ Verb = (
     | Annotated[WeightsVerb, tyro.conf.subcommand("weights")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
+
+RESUMED = (Demo, Capture, Train, Segment, Bench)  # their stages go on where they were stopped
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,10 +89,12 @@ def _answer(words: list[str]) -> int:
     except SystemExit as done:  # help was shown, or what is wrong with the words
         return done.code if isinstance(done.code, int) else BAD_INPUT
     try:
-        return verb.run()
+        with terminable():
+            return verb.run()
     except InputError as error:
         print(f"sanerf: {error}", file=sys.stderr)
         return BAD_INPUT
     except (Cancelled, KeyboardInterrupt):
-        print("stopped; run the same command to go on", file=sys.stderr)
+        go_on = isinstance(verb, RESUMED)
+        print(f"stopped; run the same command to {'go on' if go_on else 'begin anew'}", file=sys.stderr)
         return STOPPED

@@ -19,7 +19,7 @@ class Report:
     """Show all objects of a run on one HTML page that opens without a server.
 
     Each object has a turntable and pictures; where the scene has truth of an object of that name, scores in
-    the test views, as sanerf eval has them.
+    the test views, as sanerf eval has them. A segmentation that cannot be read is named and left out.
 
     Example: sanerf report runs/cape
     """
@@ -52,6 +52,8 @@ class Report:
         field = open_still(self.folder, self.device, self.time)
         size = self.width, 2 * round(self.width * 3 / 8)
         with ConsoleProgress() as progress:
-            n_objects = write_run_report(field, out, self.frames, size, self.score, progress)
-        print(f"report of {counted(n_objects, 'object')}: {out}")
+            done = write_run_report(field, out, self.frames, size, self.score, progress)
+        for segmentation, reason in done.unread.items():
+            print(f"segmentation {segmentation!r} is skipped: {reason}")
+        print(f"report of {counted(done.n_objects, 'object')}: {out}")
         return 0

@@ -1,6 +1,7 @@
 """Scores against truth, and the ways to read them: metrics.json, an HTML page, a table."""
 
 from sanerf_hq.evaluate.held import Held as Held
+from sanerf_hq.evaluate.held import Holdings as Holdings
 from sanerf_hq.evaluate.held import find_held as find_held
 from sanerf_hq.evaluate.metrics import Confusion as Confusion
 from sanerf_hq.evaluate.metrics import PixelError as PixelError

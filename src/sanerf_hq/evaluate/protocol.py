@@ -27,8 +27,6 @@ from sanerf_hq.masks.rle import RLE, encode
 from sanerf_hq.objects import (
     OBJECT_PRESETS,
     Preview,
-    load_moving_masks,
-    load_segmentation_masks,
     segment_moving,
     segment_objects,
 )
@@ -149,21 +147,24 @@ class RunScores:
         segmenters: Names of those that the masks came from.
         scored: What each score is of, one for each object of the scene that a segmentation holds.
         others: The same objects in further segmentations, which are not scored.
+        unread: Why segmentations could not be read: a sentence by name.
     """
 
     scene: SceneBench
     segmenters: str
     scored: tuple[Held, ...]
     others: tuple[Held, ...]
+    unread: dict[str, str]
 
 
 def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> RunScores:
     """Score a run, and each object of its scene once: as the first that :func:`find_held` finds."""
     home = field.at_home()
-    held = find_held(field)
+    holdings = find_held(field)
+    held = holdings.held
     first = {one.target.name: one for one in reversed(held)}
     chosen = tuple(one for one in held if one is first[one.target.name])
-    used = {masks.segmenter for one in chosen for masks in _masks_of(field, one.segmentation)}
+    used = sorted(frozenset().union(*(one.segmenters for one in chosen)))
     candidates = [Candidate(one.target, one.field, channels=one.channels) for one in chosen]
     scores = score_views(field, candidates, progress)
     facts = home.run.stages()[RADIANCE_STAGE].facts
@@ -178,13 +179,7 @@ def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> RunSc
     )
     scene = SceneBench(result, tuple(item.pictures for item in scores.objects), scores.pictures)
     others = tuple(one for one in held if one is not first[one.target.name])
-    return RunScores(scene, ", ".join(sorted(used)) or "none", chosen, others)
-
-
-def _masks_of(field: RadianceField, name: str) -> list[MaskSet]:
-    if field.moments:
-        return list(load_moving_masks(field, name).values())
-    return [load_segmentation_masks(field, name)]
+    return RunScores(scene, ", ".join(used) or "none", chosen, others, holdings.unread)
 
 
 def prompt_of(target: SceneObject, clicks: int | None) -> PointPrompt | BoxPrompt | SpacePrompt:

@@ -1,4 +1,4 @@
-"""Report: a benchmark's scores and pictures as one HTML page that opens from disk and needs no server."""
+"""Report: scores and pictures of a benchmark or run, one HTML page that opens from disk without a server."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def write_report(
     pictures: Sequence[ObjectPictures],
     scene_pictures: Sequence[ScenePictures] = (),
     written: datetime | None = None,
+    run: Path | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write the page; a page that is already there is replaced, whole or not at all.
 
@@ -29,6 +31,8 @@ def write_report(
         pictures: Strips of objects, in the order they are to be shown.
         scene_pictures: Strips of photos beside renders, for scenes without objects or for all.
         written: The page's date; None: now.
+        run: The run that was scored as it is; None: a benchmark, which prompted for what it scored.
+        notes: What is to be known of the scores, a sentence each.
 
     Raises:
         InputError: The page cannot be written.
@@ -40,6 +44,8 @@ def write_report(
         result=result,
         strips=[(item, scores.get((item.scene, item.name))) for item in pictures],
         scene_strips=scene_pictures,
+        run=run,
+        notes=notes,
         written=(written or datetime.now()).strftime("%Y-%m-%d %H:%M"),
         anchors={(item.scene, item.name): f"object-{index}" for index, item in enumerate(pictures)},
     )

@@ -8,6 +8,7 @@ probability is kept in memory.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -26,7 +27,9 @@ from sanerf_hq.runs import Progress, ProgressCallback, check_writable, quiet
 STAGE = "apply"
 Mode = Literal["label", "keep", "remove", "split"]
 PROPERTY = "object_probability"
-CORNERS = ("vertex_indices", "vertex_index")
+CUT = "cut"
+CORNERS = (("vertex_indices",), ("vertex_index",))
+ENDS = ("vertex1", "vertex2")
 
 
 @dataclass(frozen=True)
@@ -69,26 +72,26 @@ def apply_object(
         progress: Told of the progress; may raise Cancelled.
 
     Raises:
-        InputError: The file is no PLY or has no positions, it has the property already, or ``out`` is the
-            source or cannot be written.
+        InputError: The file is no PLY or has no positions, it has the property already or cannot be cut, or
+            ``out`` is the source or cannot be written.
         Cancelled: The callback asked for it; nothing is written.
     """
     ply = open_ply(source)
     vertices = _check(ply, out, mode, threshold, name)
+    links = {} if mode == "label" else _links(ply)
     probability = _probabilities(target, ply, vertices, frame or FileFrame.same(), progress)
     on = probability >= threshold
     n_object = int(on.sum())
     if mode == "label":
-        files = [out]
-        _write_labelled(ply, vertices, probability, name, out)
-    elif mode == "split":
-        files = [out, _rest(out)]
-        _write_cut(ply, vertices, on, files[0])
-        _write_cut(ply, vertices, ~on, files[1])
-    else:
-        files = [out]
-        _write_cut(ply, vertices, on if mode == "keep" else ~on, out)
-    return Applied(len(on), n_object, tuple(files))
+        with file_aside(out) as file:
+            _write_labelled(ply, vertices, probability, name, file)
+        return Applied(len(on), n_object, (out,))
+    parts = {out: ~on if mode == "remove" else on} | ({_rest(out): ~on} if mode == "split" else {})
+    with ExitStack() as asides:
+        files = [asides.enter_context(file_aside(path)) for path in parts]
+        for file, kept in zip(files, parts.values(), strict=True):
+            _write_cut(ply, vertices, links, kept, file, progress)
+    return Applied(len(on), n_object, tuple(parts))
 
 
 def _rest(out: Path) -> Path:
@@ -143,7 +146,7 @@ def _write_labelled(
     ply: PlyFile, vertices: PlyElement, probability: Float[np.ndarray, "n"], name: str, out: Path
 ) -> None:
     reader = PlyReader(ply)
-    with file_aside(out) as temporary, temporary.open("wb") as file:
+    with out.open("wb") as file:
         file.write(header_bytes(ply, {}, {"vertex": [f"property float {name}"]}))
         for element in ply.elements:
             if element is not vertices:
@@ -166,21 +169,58 @@ def _write_labelled(
         reader.rest(file)
 
 
-def _write_cut(ply: PlyFile, vertices: PlyElement, kept: Bool[np.ndarray, "n"], out: Path) -> None:
-    numbers = np.cumsum(kept) - 1
-    faces = ply.element("face")
-    corners = None if faces is None else next((p.name for p in faces.properties if p.name in CORNERS), None)
+def _links(ply: PlyFile) -> dict[str, tuple[str, ...]]:
+    """The properties that number vertices, by element: corners of faces and ends of edges.
+
+    Raises:
+        InputError: Others do so, too, in a way that is not known.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for element in ply.elements:
+        names = {p.name for p in element.properties}
+        lists = tuple(p.name for p in element.properties if p.count and p.name.startswith("vertex_ind"))
+        if element.name == "face" and lists in CORNERS:
+            found["face"] = lists
+        elif lists or (names >= set(ENDS) and element.has_lists):
+            raise InputError(
+                f"{ply.path} has rows of {element.name} that number vertices, which only --mode label leaves "
+                "right; export plain faces"
+            )
+        elif names >= set(ENDS):
+            found[element.name] = ENDS
+    return found
+
+
+def _write_cut(
+    ply: PlyFile,
+    vertices: PlyElement,
+    links: dict[str, tuple[str, ...]],
+    kept: Bool[np.ndarray, "n"],
+    out: Path,
+    progress: ProgressCallback,
+) -> None:
+    linked = [element for element in ply.elements if element.name in links]
+    total = 2 * sum(element.n_rows for element in linked)  # they are gone through to be counted, then written
+    done = 0
+
+    def cut(reader: PlyReader, element: PlyElement) -> Iterator[tuple[int, bytes]]:
+        nonlocal done
+        for n_before, n, content in _linked(ply, reader, element, links[element.name], kept):
+            done += n_before
+            progress(Progress(CUT, done, total))
+            yield n, content
+
     counts = {"vertex": int(kept.sum())}
-    if faces is not None and corners is not None:
-        counts["face"] = sum(1 for _ in _faces(ply, _reader_at(ply, faces), faces, corners, kept, numbers))
+    for element in linked:
+        counts[element.name] = sum(n for n, _ in cut(_reader_at(ply, element), element))
     reader = PlyReader(ply)
-    with file_aside(out) as temporary, temporary.open("wb") as file:
+    with out.open("wb") as file:
         file.write(header_bytes(ply, counts, {}))
         for element in ply.elements:
             if element is vertices:
                 _write_kept(ply, reader, element, kept, file)
-            elif element is faces and corners is not None:
-                file.writelines(_faces(ply, reader, element, corners, kept, numbers))
+            elif element in linked:
+                file.writelines(content for _, content in cut(reader, element))
             else:
                 file.writelines(_blocks(ply, reader, element))
         reader.rest(file)
@@ -201,66 +241,85 @@ def _write_kept(
         done += len(rows.content)
 
 
-def _faces(
+def _linked(
     ply: PlyFile,
     reader: PlyReader,
-    faces: PlyElement,
-    corners: str,
+    element: PlyElement,
+    columns: tuple[str, ...],
+    kept: Bool[np.ndarray, "n"],
+) -> Iterator[tuple[int, int, bytes]]:
+    """In parts the rows of which all vertices are kept, with the vertices' new numbers.
+
+    Of each part: how many rows there were, how many are left, and these.
+    """
+    numbers = np.cumsum(kept) - 1
+    if ply.encoding == "ascii":
+        for lines in reader.lines(element):
+            left = [new for line in lines if (new := _renumbered(ply, element, columns, line, kept, numbers))]
+            yield len(lines), len(left), b"".join(left)
+        return
+    for rows in reader.runs(element) if element.has_lists else reader.rows(element):
+        index = {name: rows.numbers[name].astype(np.int64).reshape(len(rows.content), -1) for name in columns}
+        on = np.ones(len(rows.content), dtype=bool)
+        for corners in index.values():
+            on &= kept[_valid(ply, element, corners, kept)].all(1)
+        content = rows.content[on]
+        table = content.reshape(-1).view(rows.numbers.dtype)
+        for name, corners in index.items():
+            table[name] = numbers[corners[on]].reshape(table[name].shape)
+        yield len(on), len(content), content.tobytes()
+
+
+def _renumbered(
+    ply: PlyFile,
+    element: PlyElement,
+    columns: tuple[str, ...],
+    line: bytes,
     kept: Bool[np.ndarray, "n"],
     numbers: Int64[np.ndarray, "n"],
-) -> Iterator[bytes]:
-    """The faces of which all corners are kept, as rows with the corners' new numbers."""
-    if ply.encoding == "ascii":
-        for lines in reader.lines(faces):
-            for line in lines:
-                words = line.split()
-                first, last = _place(ply, faces, corners, words)
-                index = _valid(ply, np.array(words[first:last], dtype=np.int64), kept)
-                if kept[index].all():
-                    words[first:last] = [b"%d" % number for number in numbers[index]]
-                    yield b" ".join(words) + ply.newline
-        return
-    for row, values in reader.lists(faces):
-        index = _valid(ply, values[corners].astype(np.int64), kept)
-        if kept[index].all():
-            new = numbers[index].astype(values[corners].dtype).tobytes()
-            at = _offset(faces, corners, values)
-            yield row[:at] + new + row[at + len(new) :]
+) -> bytes | None:
+    """An ASCII row with its vertices' new numbers; None where one of them is not kept."""
+    words = line.split()
+    for name in columns:
+        first, last = _place(ply, element, name, words)
+        try:
+            corners = np.array(words[first:last], dtype=np.int64)
+        except (ValueError, OverflowError) as error:
+            raise _misfit(ply, element) from error
+        if not kept[_valid(ply, element, corners, kept)].all():
+            return None
+        words[first:last] = [b"%d" % number for number in numbers[corners]]
+    return b" ".join(words) + ply.newline
 
 
 def _valid(
-    ply: PlyFile, index: Int64[np.ndarray, "n_corners"], kept: Bool[np.ndarray, "n"]
-) -> Int64[np.ndarray, "n_corners"]:
-    if len(index) and (index.min() < 0 or index.max() >= len(kept)):
-        raise InputError(f"{ply.path} has a face with a corner that is no vertex; export it again")
+    ply: PlyFile, element: PlyElement, index: Int64[np.ndarray, "*n"], kept: Bool[np.ndarray, "n_vertices"]
+) -> Int64[np.ndarray, "*n"]:
+    if index.size and (index.min() < 0 or index.max() >= len(kept)):
+        raise InputError(
+            f"{ply.path} has a row of {element.name} that numbers a vertex that is not there; export it again"
+        )
     return index
 
 
-def _offset(faces: PlyElement, corners: str, values: dict[str, np.ndarray]) -> int:
-    """Where in a row's bytes the corners stand."""
-    at = 0
-    for p in faces.properties:
-        at += 0 if p.count is None else np.dtype(p.count).itemsize
-        if p.name == corners:
-            break
-        at += values[p.name].nbytes
-    return at
+def _misfit(ply: PlyFile, element: PlyElement) -> InputError:
+    return InputError(f"{ply.path} has rows of {element.name} that do not fit its header; export it again")
 
 
-def _place(ply: PlyFile, faces: PlyElement, corners: str, words: list[bytes]) -> tuple[int, int]:
-    """Which of an ASCII row's words are the corners."""
+def _place(ply: PlyFile, element: PlyElement, name: str, words: list[bytes]) -> tuple[int, int]:
+    """Which of an ASCII row's words are a property's."""
     at = 0
     try:
-        for p in faces.properties:
+        for p in element.properties:
             count = 1
             if p.count is not None:
                 count, at = int(words[at]), at + 1
-            if p.name == corners and at + count <= len(words):
+            if p.name == name and at + count <= len(words):
                 return at, at + count
             at += count
     except (ValueError, IndexError):
         pass
-    raise InputError(f"{ply.path} has rows of face that do not fit its header; export it again")
+    raise _misfit(ply, element)
 
 
 def _reader_at(ply: PlyFile, wanted: PlyElement) -> PlyReader:
@@ -284,8 +343,8 @@ def _blocks(ply: PlyFile, reader: PlyReader, element: PlyElement) -> Iterator[by
         for lines in reader.lines(element):
             yield b"".join(line + ply.newline for line in lines)
     elif element.has_lists:
-        for row, _ in reader.lists(element):
-            yield row
+        for rows in reader.runs(element):
+            yield rows.content.tobytes()
     else:
         for rows in reader.rows(element):
             yield rows.content.tobytes()

@@ -2,7 +2,8 @@
 
 A video is written by another program and a folder file by file, so neither fits into one call of
 :func:`sanerf_hq.runs.write_bytes`. Both are made beside their place and moved there in the end; what fails or
-is stopped is taken away again.
+is stopped is taken away again. A folder that is there already, and empty, may be one that cannot be replaced
+(the one we are in, a link, a place where a disk is mounted): what is made for it is made within.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import errno
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.runs.files import is_left, is_temporary
 
 DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+LEFT_SECONDS = 24 * 3600.0  # a process that is not there may run on another machine, for no longer than this
 
 
 @contextlib.contextmanager
@@ -30,7 +34,7 @@ def file_aside(path: Path) -> Iterator[Path]:
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder; give a file's name")
-    with _beside(path) as folder:
+    with _within(path.parent, path) as folder:
         temporary = folder / f"part{path.suffix}"
         yield temporary
         temporary.replace(path)
@@ -45,13 +49,16 @@ def folder_aside(path: Path) -> Iterator[Path]:
             written, or the disk is full. What was at ``path`` is then as it was.
     """
     check_free(path)
-    with _beside(path) as folder:
+    there = path.is_dir()
+    with _within(path if there else path.parent, path) as folder:
         temporary = folder / "part"
         temporary.mkdir()
         yield temporary
-        if path.is_dir():
-            path.rmdir()  # an empty one: some systems do not rename over it
-        temporary.replace(path)
+        if not there:
+            temporary.replace(path)
+            return
+        for item in list(temporary.iterdir()):
+            item.replace(path / item.name)
 
 
 def check_free(path: Path) -> None:
@@ -61,17 +68,18 @@ def check_free(path: Path) -> None:
         InputError: It is a file, or a folder that holds something.
     """
     if path.is_dir():
-        if any(path.iterdir()):
+        if not all(is_temporary(item.name) for item in path.iterdir()):
             raise InputError(f"{path} is not empty; choose a new or an empty folder")
-    elif path.exists():
+    elif path.exists() or path.is_symlink():
         raise InputError(f"{path} is a file; choose a new or an empty folder")
 
 
 @contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """A folder beside ``path`` that is gone afterwards, whatever happens."""
-    folder = path.parent / f".tmp-{os.getpid()}-{secrets.token_hex(8)}"
+def _within(place: Path, path: Path) -> Iterator[Path]:
+    """A folder in ``place``, for what becomes ``path``, that is gone afterwards, whatever happens."""
+    folder = place / f".tmp-{os.getpid()}-{secrets.token_hex(8)}"
     try:
+        _sweep(place)
         folder.mkdir(parents=True)
         yield folder
     except OSError as error:
@@ -81,3 +89,12 @@ def _beside(path: Path) -> Iterator[Path]:
         raise InputError(f"{path} cannot be written ({reason}): choose another place") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(place: Path) -> None:
+    """Remove what killed processes left in a folder a while ago."""
+    with contextlib.suppress(OSError):  # there is no such folder, or it is not ours to look at
+        for item in list(place.iterdir()):
+            old = is_temporary(item.name) and time.time() - item.stat().st_mtime > LEFT_SECONDS
+            if old and item.is_dir() and not item.is_symlink() and is_left(item):
+                shutil.rmtree(item, ignore_errors=True)

@@ -77,8 +77,11 @@ def turntable(
         level = right * math.cos(angle) + ahead * math.sin(angle)
         tilt = math.radians(elevation)
         outward = level * math.cos(tilt) + placement.up.double() * math.sin(tilt)
+        upright = placement.up.double() * math.cos(tilt) - level * math.sin(
+            tilt
+        )  # turns from right above, too
         eye = placement.center.double() + outward * distance
-        cameras.append(path_camera(look_at(eye.float(), placement.center, placement.up), fov, size))
+        cameras.append(path_camera(look_at(eye.float(), placement.center, upright.float()), fov, size))
     return tuple(cameras)
 
 

@@ -11,8 +11,9 @@ pixels are mixed with what is behind.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, UInt8
@@ -24,14 +25,15 @@ from sanerf_hq.export.aside import check_free, folder_aside
 from sanerf_hq.export.frames import straight
 from sanerf_hq.export.masks import file_of, mask_in, sized
 from sanerf_hq.export.removal import isolated
+from sanerf_hq.export.scene_formats.nerfstudio import write_nerfstudio
+from sanerf_hq.export.scene_formats.photos import Photo
 from sanerf_hq.export.target import MovingTarget, Target, still
-from sanerf_hq.geometry import Camera, opengl_to_opencv
-from sanerf_hq.runs import Progress, ProgressCallback, quiet, write_bytes, write_json
+from sanerf_hq.runs import Progress, ProgressCallback, quiet, write_bytes
 from sanerf_hq.scene import View, png, read_image, to_bytes
+from sanerf_hq.scene.image_folders import ORIGINALS
 
 Colours = Literal["photo", "render"]
 STAGE = "dataset"
-FILE = "transforms.json"
 OUTLINE = 2  # pixels along a mask's edge in which a photo's colours are mixed with what is behind
 SOLID = 250  # of 255: opacity from which a pixel shows the object and nothing else
 
@@ -69,7 +71,7 @@ def export_dataset(
     def tell(_: Progress) -> None:
         progress(Progress(STAGE, done, len(chosen)))
 
-    frames = []
+    photos: list[Photo] = []
     with folder_aside(out) as folder:
         for view in chosen:
             progress(Progress(STAGE, done, len(chosen)))
@@ -81,11 +83,11 @@ def export_dataset(
                 picture = to_bytes(straight(alone or isolated(now), camera, tell))
             if colours == "photo":
                 picture = with_photo(picture, read_image(view, width), mask_in(target, camera))
-            name = f"images/{file_of(view, scene)}.png"
-            write_bytes(folder / name, png(picture.numpy()))
-            frames.append({"file_path": name} | _frame(view, camera))
+            name = f"{file_of(view, scene)}.png"
+            write_bytes(folder / ORIGINALS / name, png(picture.numpy()))
+            photos.append(Photo(replace(view, mask_path=None), camera, name))
             done += 1
-        write_json(folder / FILE, _joined(frames))
+        write_nerfstudio(photos, None, folder)
     progress(Progress(STAGE, done, len(chosen)))
 
 
@@ -102,34 +104,3 @@ def with_photo(
     sure = erode(seen & (picture[..., 3] >= SOLID), OUTLINE)
     rgb = torch.where(sure[..., None], photo, picture[..., :3])
     return torch.cat([rgb, picture[..., 3:]], -1)
-
-
-def _frame(view: View, camera: Camera) -> dict[str, Any]:
-    K, bend = camera.K.tolist(), camera.distortion
-    fields: dict[str, Any] = {
-        "fl_x": K[0][0],
-        "fl_y": K[1][1],
-        "cx": K[0][2],
-        "cy": K[1][2],
-        "w": camera.width,
-        "h": camera.height,
-    }
-    fields |= {name: getattr(bend, name) for name in ("k1", "k2", "k3", "k4", "p1", "p2")}
-    fields |= {"transform_matrix": opengl_to_opencv(camera.camtoworld).tolist(), "split": view.split}
-    if camera.time is not None:
-        fields["time"] = camera.time
-    if view.camera_id is not None:
-        fields["camera_id"] = view.camera_id
-    return fields
-
-
-def _joined(frames: list[dict[str, Any]]) -> dict[str, Any]:
-    """The file's content: what all frames have in common stands once, at the top."""
-    own = {"file_path", "transform_matrix", "split", "time", "camera_id"}
-    shared = {
-        key: value
-        for key, value in frames[0].items()
-        if key not in own and all(frame[key] == value for frame in frames)
-    }
-    lean = [{key: value for key, value in frame.items() if key not in shared} for frame in frames]
-    return {"camera_model": "OPENCV", **shared, "frames": lean}

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.export.glb import glb_bytes
 from sanerf_hq.runs import check_writable, write_bytes
 
 SUFFIXES = (".glb", ".ply", ".obj")
@@ -39,15 +40,24 @@ def write_mesh(
         InputError: The path ends otherwise than in .glb, .ply or .obj, or cannot be written.
     """
     check_mesh_path(path)
+    write_bytes(path, _content(vertices, faces, normals, colours, path.suffix.lower()))
+
+
+def _content(
+    vertices: Float[np.ndarray, "n_vertices 3"],
+    faces: Int64[np.ndarray, "n_faces 3"],
+    normals: Float[np.ndarray, "n_vertices 3"],
+    colours: UInt8[np.ndarray, "n_vertices 3"],
+    suffix: str,
+) -> bytes:
+    if suffix == ".glb":
+        return glb_bytes(vertices, faces, normals, colours)
     import trimesh
 
     opaque = np.concatenate([colours, np.full((len(colours), 1), 255, np.uint8)], 1)
     mesh = trimesh.Trimesh(vertices, faces, vertex_normals=normals, vertex_colors=opaque, process=False)
-    kind = path.suffix.lower()[1:]
-    if kind == "ply":
+    if suffix == ".ply":
         content = mesh.export(file_type="ply", vertex_normal=True)
-    elif kind == "obj":
-        content = mesh.export(file_type="obj", include_normals=True, digits=9)
     else:
-        content = mesh.export(file_type="glb", include_normals=True)
-    write_bytes(path, content if isinstance(content, bytes) else str(content).encode())
+        content = mesh.export(file_type="obj", include_normals=True, digits=9)
+    return content if isinstance(content, bytes) else str(content).encode()

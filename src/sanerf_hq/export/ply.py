@@ -1,14 +1,15 @@
 """PLY: any file of that format, by its rows' own bytes, so that what is not understood stays as it is.
 
 Read are all three encodings (binary little and big endian, ASCII), elements of numbers and of lists, in any
-order. Binary elements without lists are mapped, not loaded: a file larger than the memory can be gone
-through.
+order. Nothing is loaded whole: a file larger than the memory can be gone through.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,6 +32,8 @@ TYPES = {word: kind for kind, *words in WORDS for word in words}
 ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "="}
 MOST_HEADER_BYTES = 1 << 20
 ROWS_A_CHUNK = 1 << 17
+BYTES_A_READ = 1 << 20
+ROWS_AHEAD = 64  # that are compared where lists have just changed their length
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,13 @@ class PlyElement:
     def has_lists(self) -> bool:
         return any(p.count is not None for p in self.properties)
 
+    def least_bytes(self, encoding: str) -> int:
+        """Bytes that its rows have at least: lists are empty, and ASCII numbers have one digit each."""
+        numbers = [p.kind if p.count is None else p.count for p in self.properties]
+        if encoding == "ascii":
+            return 2 * self.n_rows * len(numbers)
+        return self.n_rows * sum(np.dtype(kind).itemsize for kind in numbers)
+
     def row(self, order: str) -> np.dtype:
         """A row of an element without lists, as numpy has it."""
         return np.dtype([(p.name, order + p.kind) for p in self.properties])
@@ -95,6 +105,10 @@ class PlyFile:
     def order(self) -> str:
         return ORDERS[self.encoding]
 
+    def too_short(self) -> InputError:
+        """What is said where rows are missing."""
+        return InputError(f"{self.path} ends before all its rows; export or copy it again")
+
     def element(self, name: str) -> PlyElement | None:
         """A table by its name."""
         return next((element for element in self.elements if element.name == name), None)
@@ -104,26 +118,30 @@ def open_ply(path: Path) -> PlyFile:
     """Read a file's header.
 
     Raises:
-        InputError: The file is missing, no PLY, or its header is damaged.
+        InputError: The file is missing, no PLY, its header is damaged, or it is too short for its rows.
     """
     try:
         with path.open("rb") as file:
             head = file.read(MOST_HEADER_BYTES)
+        size = path.stat().st_size
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); check the path") from error
     if not head.startswith((b"ply\n", b"ply\r")):
         raise InputError(f"{path} is no PLY file; give one that begins with the line ply")
     newline = b"\r\n" if head.startswith(b"ply\r\n") else head[3:4]
-    end = head.find(newline + b"end_header" + newline)
-    if end < 0:
+    last = re.search(newline + rb"end_header[ \t]*" + newline, head)
+    if last is None:
         raise InputError(f"{path} has no end_header; export it again")
-    lines = head[:end].decode("latin-1").split(newline.decode())
-    start = end + len(newline + b"end_header" + newline)
+    lines = head[: last.start()].decode("latin-1").split(newline.decode())
     try:
         encoding, elements = _parse(lines)
     except (ValueError, KeyError, IndexError) as error:
         raise InputError(f"{path} has a header that cannot be read ({error}); export it again") from error
-    return PlyFile(path, encoding, tuple(lines), newline, elements, start)
+    ply = PlyFile(path, encoding, tuple(lines), newline, elements, last.end())
+    unended = encoding == "ascii"  # the last line may lack its end
+    if last.end() + sum(element.least_bytes(encoding) for element in elements) > size + unended:
+        raise ply.too_short()
+    return ply
 
 
 def _parse(lines: list[str]) -> tuple[str, tuple[PlyElement, ...]]:
@@ -178,11 +196,11 @@ def header_bytes(ply: PlyFile, n_rows: dict[str, int], added: dict[str, list[str
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of a binary element without lists, as bytes and as numbers, of the same memory.
+    """Some rows of an element, as bytes and as numbers, of the same memory.
 
     Attributes:
         content: Bytes of each row.
-        numbers: The same by property name.
+        numbers: The same by property name; a list, of the same length in all of them, has an axis of its own.
     """
 
     content: UInt8[np.ndarray, "n_rows row_bytes"]
@@ -209,42 +227,89 @@ class PlyReader:
             yield Rows(content.reshape(n, row.itemsize), content.view(row))
 
     def lines(self, element: PlyElement) -> Iterator[list[bytes]]:
-        """The next table of an ASCII file, line by line in chunks, as they stand (without line ends)."""
+        """The next table of an ASCII file in chunks: its lines as they stand, without ends and empty ones."""
         left = element.n_rows
         with self._ply.path.open("rb") as file:
             file.seek(self._at)
             while left:
-                chunk = []
-                for _ in range(min(left, ROWS_A_CHUNK)):
-                    line = file.readline()
-                    if not line.strip():
-                        raise self._short()
-                    chunk.append(line.rstrip(b"\r\n"))
+                chunk: list[bytes] = []
+                while len(chunk) < min(left, ROWS_A_CHUNK):
+                    line = _read_line(file, self._ply.newline)
+                    if not line:
+                        raise self._ply.too_short()
+                    if line.strip():
+                        chunk.append(line.rstrip(b"\r\n"))
                 left -= len(chunk)
                 self._at = file.tell()
                 yield chunk
 
-    def lists(self, element: PlyElement) -> Iterator[tuple[bytes, dict[str, np.ndarray]]]:
-        """The next table of a binary file, row by row: its bytes, and its lists and numbers by name."""
-        order = self._ply.order
+    def runs(self, element: PlyElement) -> Iterator[Rows]:
+        """The next table of a binary file, which has lists, in runs of rows whose lists are equally long."""
+        left, ahead = element.n_rows, ROWS_AHEAD
+        known: dict[tuple[int, ...], np.dtype] = {}
+        block = memoryview(b"")
         with self._ply.path.open("rb") as file:
-            file.seek(self._at)
-            for _ in range(element.n_rows):
-                parts: list[bytes] = []
-                values: dict[str, np.ndarray] = {}
-                for p in element.properties:
-                    count = 1
-                    if p.count is not None:
-                        parts.append(self._read(file, np.dtype(p.count).itemsize))
-                        count = int(np.frombuffer(parts[-1], order + p.count)[0])
-                        if count < 0:
-                            raise InputError(
-                                f"{self._ply.path} holds a list of length {count}; export it again"
-                            )
-                    parts.append(self._read(file, count * np.dtype(p.kind).itemsize))
-                    values[p.name] = np.frombuffer(parts[-1], order + p.kind)
-                yield b"".join(parts), values
-            self._at = file.tell()
+            while left:
+                lengths = self._lengths(element, block)
+                row = None if lengths is None else known.setdefault(lengths, self._row(element, lengths))
+                if row is None or row.itemsize > len(block):
+                    block = self._more(file, len(block))
+                    continue
+                n = min(ahead, left, len(block) // row.itemsize)
+                numbers = np.frombuffer(block, row, n)
+                same = np.ones(n, dtype=bool)
+                for p, length in zip(_lists(element), lengths or (), strict=True):
+                    same &= numbers[_length_of(p)] == length
+                n_same = n if same.all() else int(same.argmin())
+                n_bytes = n_same * row.itemsize
+                content = np.frombuffer(block, np.uint8, n_bytes).reshape(n_same, row.itemsize)
+                block = block[n_bytes:]
+                self._at += n_bytes
+                left -= n_same
+                ahead = min(2 * ahead, ROWS_A_CHUNK) if n_same == n else ROWS_AHEAD
+                yield Rows(content, numbers[:n_same])
+
+    def _lengths(self, element: PlyElement, block: memoryview) -> tuple[int, ...] | None:
+        """How long the lists of a block's first row are; None where the block ends before it says so."""
+        at = 0
+        found: list[int] = []
+        for p in element.properties:
+            size = np.dtype(p.kind).itemsize
+            if p.count is None:
+                at += size
+                continue
+            counter = np.dtype(self._ply.order + p.count)
+            if at + counter.itemsize > len(block):
+                return None
+            length = int(np.frombuffer(block, counter, 1, at)[0])
+            if length < 0:
+                raise InputError(f"{self._ply.path} holds a list of length {length}; export it again")
+            at += counter.itemsize + length * size
+            if self._at + at > self._size:
+                raise self._ply.too_short()
+            found.append(length)
+        return tuple(found)
+
+    def _row(self, element: PlyElement, lengths: tuple[int, ...]) -> np.dtype:
+        """A row whose lists are so long, as numpy has it."""
+        order = self._ply.order
+        left = list(lengths)
+        fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
+        for p in element.properties:
+            if p.count is None:
+                fields.append((p.name, order + p.kind))
+            else:
+                fields.append((_length_of(p), order + p.count))
+                fields.append((p.name, order + p.kind, (left.pop(0),)))
+        return np.dtype(fields)
+
+    def _more(self, file: BinaryIO, n_known: int) -> memoryview:
+        """What comes next in the file, more of it than is known."""
+        file.seek(self._at)
+        block = file.read(max(BYTES_A_READ, 2 * n_known))
+        if len(block) <= n_known:
+            raise self._ply.too_short()
+        return memoryview(block)
 
     def rest(self, into: BinaryIO) -> None:
         """All that is left, copied."""
@@ -270,19 +335,32 @@ class PlyReader:
 
     def _bytes(self, n: int) -> np.ndarray:
         if self._at + n > self._size:
-            raise self._short()
+            raise self._ply.too_short()
         mapped = np.memmap(self._ply.path, np.uint8, "r", self._at, (n,)) if n else np.zeros(0, np.uint8)
         self._at += n
         return np.asarray(mapped)
 
-    def _read(self, file: BinaryIO, n: int) -> bytes:
-        content = file.read(n)
-        if len(content) < n:
-            raise self._short()
-        return content
 
-    def _short(self) -> InputError:
-        return InputError(f"{self._ply.path} ends before all its rows; export or copy it again")
+def _lists(element: PlyElement) -> list[PlyProperty]:
+    return [p for p in element.properties if p.count is not None]
+
+
+def _length_of(p: PlyProperty) -> str:
+    """The field that says how long a list is; properties' names have no spaces."""
+    return f"length of {p.name}"
+
+
+def _read_line(file: BufferedReader, newline: bytes) -> bytes:
+    """A line with its end; empty at the file's end."""
+    if newline != b"\r":
+        return file.readline()
+    parts: list[bytes] = []
+    while block := file.peek():
+        end = block.find(newline) + 1
+        parts.append(file.read(end or len(block)))
+        if end:
+            break
+    return b"".join(parts)
 
 
 def ply_bytes(element: str, columns: dict[str, np.ndarray]) -> bytes:

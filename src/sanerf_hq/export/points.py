@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from sanerf_hq.scene import to_bytes
 STAGE = "points"
 RAYS_A_PART = 1 << 13
 NEIGHBOURS = 16  # that a normal is fitted to
+SPARE = 1.25  # times the points asked for: some will stand alone
+LEAST_FITTED = 2000  # points that normals are fitted among, however few are asked for
 ALONE = 3.0  # times the median distance to neighbours, beyond which a point is left out
 
 
@@ -89,11 +92,11 @@ def export_points(
 
 
 def make_points(target: Target, count: int = 100_000, progress: ProgressCallback = quiet) -> ObjectPoints:
-    """At most so many points of an object, evenly spread.
+    """So many points of an object, evenly spread.
 
     Args:
         target: The object; its field is at home in its run.
-        count: Points at most; fewer where the photos show the object small.
+        count: How many; fewer where the photos show the object small.
         progress: Told of the progress; may raise Cancelled.
 
     Raises:
@@ -102,15 +105,18 @@ def make_points(target: Target, count: int = 100_000, progress: ProgressCallback
     """
     if count < 1:
         raise InputError(f"count is {count}; give 1 or more")
-    hits = _hits(target, count, progress)
+    wanted = max(math.ceil(SPARE * count), LEAST_FITTED)
+    hits = _hits(target, wanted, progress)
     if len(hits.points) <= NEIGHBOURS:
         raise InputError(f"no training view shows {target.name!r}; segment it again, with other prompts")
     body = main_clump(hits.points)
     inside = ((hits.points >= body.amin(0)) & (hits.points <= body.amax(0))).all(-1)
     hits = hits.take(inside.nonzero()[:, 0])
-    hits = hits.take(_even(hits.points, count))
+    hits = hits.take(_even(hits.points, wanted))
     normals, alone = _normals(hits.points, hits.eyes)
-    hits, normals = hits.take((~alone).nonzero()[:, 0]), normals[~alone]
+    kept = (~alone).nonzero()[:, 0]
+    kept = kept[_even(hits.points[kept], count)]
+    hits, normals = hits.take(kept), normals[kept]
     return ObjectPoints(
         hits.points.double().numpy(), normals.double().numpy(), to_bytes(hits.rgb).numpy(), hits.share.numpy()
     )
@@ -130,12 +136,14 @@ def _hits(target: Target, count: int, progress: ProgressCallback) -> _Hits:
     if missing > 0:
         pixels = _masked_pixels(target)
         lot = torch.randperm(len(pixels), generator=Key(home.run.seed, STAGE, 0).generator())
-        pixels = pixels[lot[:missing]]
-        for first in range(0, len(pixels), RAYS_A_PART):
-            progress(Progress(STAGE, first, len(pixels)))
-            rays = home.pixel_rays.rays(pixels[first : first + RAYS_A_PART])
+        for part in pixels[lot].split(RAYS_A_PART):
+            progress(Progress(STAGE, count - missing, count))
+            rays = home.pixel_rays.rays(part)
             surfaces = field.surfaces(rays)
             parts.append(_ends(field, rays, surfaces, shares(target, surfaces)))
+            missing -= len(parts[-1].points)
+            if missing <= 0:
+                break
     progress(Progress(STAGE, 1, 1))
     return _Hits.join(parts)
 
@@ -164,7 +172,7 @@ def _masked_pixels(target: Target) -> Int64[Tensor, "n"]:
 
 
 def _even(points: Float[Tensor, "n 3"], count: int) -> Int64[Tensor, "m"]:
-    """At most so many of the points: one in each cell of a grid that is about as fine as that allows."""
+    """So many of the points: of a grid about as fine as that allows one in each cell, and further ones."""
     order = torch.arange(len(points))
     if len(points) <= count:
         return order
@@ -176,7 +184,12 @@ def _even(points: Float[Tensor, "n 3"], count: int) -> Int64[Tensor, "m"]:
         if n_cells <= count:
             break
         cells *= min(0.9, (count / n_cells) ** 0.5)  # surfaces: cells grow with the square
-    return torch.full((n_cells,), len(points)).scatter_reduce(0, number, order, "amin").sort().values
+    firsts = torch.full((n_cells,), len(points)).scatter_reduce(0, number, order, "amin")
+    further = torch.ones(len(points), dtype=torch.bool)
+    further[firsts] = False
+    others = order[further]
+    filling = torch.linspace(0, len(others) - 1, count - n_cells).round().long()
+    return torch.cat([firsts, others[filling]]).sort().values
 
 
 def _normals(

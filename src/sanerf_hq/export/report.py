@@ -28,6 +28,7 @@ from sanerf_hq.export.masks import object_mask
 from sanerf_hq.export.placement import find_placement
 from sanerf_hq.export.target import Target
 from sanerf_hq.export.video import H264, Writer, check_size
+from sanerf_hq.masks import MaskSet
 from sanerf_hq.objects import load_object_field, load_segmentation_masks
 from sanerf_hq.radiance import RadianceField
 from sanerf_hq.runs import Progress, ProgressCallback, check_writable, quiet, write_bytes
@@ -63,6 +64,19 @@ class Entry:
     score: Confusion | None
 
 
+@dataclass(frozen=True)
+class Reported:
+    """What a page shows.
+
+    Attributes:
+        n_objects: How many objects.
+        unread: Why segmentations are not on it: a sentence by name.
+    """
+
+    n_objects: int
+    unread: dict[str, str]
+
+
 def write_run_report(
     radiance: RadianceField,
     out: Path,
@@ -70,8 +84,10 @@ def write_run_report(
     size: tuple[int, int] = (320, 240),
     score: bool = True,
     progress: ProgressCallback = quiet,
-) -> int:
+) -> Reported:
     """Write the page; one that is there is replaced, whole or not at all.
+
+    What cannot be read of the segmentations is left out, and named on the page.
 
     Args:
         radiance: A field at home in its run.
@@ -81,33 +97,31 @@ def write_run_report(
         score: Whether to render all test views and score the objects that the scene has truth of.
         progress: Told of the progress; may raise Cancelled.
 
-    Returns:
-        How many objects it shows.
-
     Raises:
-        InputError: The run has no segmentation, or the page cannot be written.
+        InputError: The run has no segmentation that can be read, or the page cannot be written.
         Cancelled: The callback asked for it; the page that was there is still there.
     """
     check_size(*size)
     check_writable(out)
     home = radiance.at_home()
-    targets = _targets(radiance)
-    if not targets:
+    shown, unread = _shown(radiance)
+    if not shown and unread:
+        raise InputError(next(iter(unread.values())))
+    if not shown:
         raise InputError(f"{home.run.folder} has no segmentation to report; make one with sanerf segment")
-    scored = _score(radiance, targets, progress) if score else _Scored(None, {})
+    scored = _score(radiance, shown, progress) if score else _Scored(None, {})
     entries = []
-    for number, (segmentation, target) in enumerate(targets):
-        whose = f"{STAGE} ({number + 1} of {len(targets)})"
-        masks = load_segmentation_masks(radiance, segmentation)
+    for number, one in enumerate(shown):
+        whose = f"{STAGE} ({number + 1} of {len(shown)})"
         confusion, pictures = scored.objects.get(number, (None, None))
         entries.append(
             Entry(
-                target.name,
-                segmentation,
-                masks.segmenter,
-                len(masks.views),
-                _turntable(target, n_frames, size, whose, progress),
-                pictures or _pictures(target, [segment.view for segment in masks.segments]),
+                one.target.name,
+                one.segmentation,
+                one.masks.segmenter,
+                len(one.masks.views),
+                _turntable(one.target, n_frames, size, whose, progress),
+                pictures or _pictures(one.target, [segment.view for segment in one.masks.segments]),
                 confusion,
             )
         )
@@ -116,6 +130,7 @@ def write_run_report(
         run=home.run,
         scene=home.scene.name,
         entries=entries,
+        unread=unread,
         turntables=[entry.turntable and data_uri(entry.turntable, "video/mp4") for entry in entries],
         psnr=scored.psnr,
         miou=mean(entry.score.iou for entry in entries if entry.score),
@@ -124,7 +139,7 @@ def write_run_report(
         written=datetime.now().strftime("%Y-%m-%d %H:%M"),
     )
     write_bytes(out, content.encode("utf-8", "replace"))
-    return len(entries)
+    return Reported(len(entries), unread)
 
 
 @dataclass(frozen=True)
@@ -135,30 +150,47 @@ class _Scored:
     objects: dict[int, tuple[Confusion, ObjectPictures]]
 
 
-def _targets(radiance: RadianceField) -> list[tuple[str, Target]]:
-    """Each identity of each segmentation; if the scene moves, of those that hold something at its moment."""
+@dataclass(frozen=True)
+class _Shown:
+    """An identity with the segmentation that it is of and the masks that this was made from."""
+
+    segmentation: str
+    target: Target
+    masks: MaskSet
+
+
+def _shown(radiance: RadianceField) -> tuple[list[_Shown], dict[str, str]]:
+    """Each identity of each segmentation, and why some of these cannot be read.
+
+    If the scene moves, of those that hold something at its moment.
+    """
     home = radiance.at_home()
-    found = []
+    found: list[_Shown] = []
+    unread: dict[str, str] = {}
     for segmentation in home.run.segmentation_names():
         if home.moment is not None and not home.segmentation(segmentation).field.exists():
             continue
-        field = load_object_field(radiance, segmentation)
-        found += [(segmentation, Target(field, (i,), name)) for i, name in enumerate(field.names, 1)]
-    return found
+        try:
+            field = load_object_field(radiance, segmentation)
+            masks = load_segmentation_masks(radiance, segmentation)
+        except InputError as error:
+            unread[segmentation] = str(error)
+            continue
+        for channel, name in enumerate(field.names, 1):
+            found.append(_Shown(segmentation, Target(field, (channel,), name), masks))
+    return found, unread
 
 
-def _score(
-    radiance: RadianceField, targets: Sequence[tuple[str, Target]], progress: ProgressCallback
-) -> _Scored:
+def _score(radiance: RadianceField, shown: Sequence[_Shown], progress: ProgressCallback) -> _Scored:
     """Score the targets that are named like an object of the scene, by their own or their folder's name."""
     known = {item.name: item for item in radiance.at_home().scene.objects}
     named = {
-        number: known[target.name] if target.name in known else known[segmentation]
-        for number, (segmentation, target) in enumerate(targets)
-        if target.name in known or (segmentation in known and len(target.field.names) == 1)
+        number: known[one.target.name] if one.target.name in known else known[one.segmentation]
+        for number, one in enumerate(shown)
+        if one.target.name in known or (one.segmentation in known and len(one.target.field.names) == 1)
     }
     candidates = [
-        Candidate(item, targets[number][1].field, channels=targets[number][1].channels)
+        Candidate(item, shown[number].target.field, channels=shown[number].target.channels)
         for number, item in named.items()
     ]
     scores = score_views(radiance, candidates, progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from sanerf_hq.objects import (
     MovingObject,
     ObjectField,
     ObjectView,
+    identity_names,
     load_moving_object,
     load_object_field,
     load_segmentation_masks,
@@ -121,8 +122,8 @@ def find_moving_target(radiance: RadianceField, name: str) -> MovingTarget:
     names = run.segmentation_names()
     segmentation, identity = _parted(name, names)
     if segmentation is None:
-        owners = [one for one in names if name in load_moving_object(radiance, one).names]
-        segmentation, identity = _only(owners, run, name), name
+        held = {one: identity_names(radiance, one) for one in names}
+        segmentation, identity = _owner(held, run, name), name
     whole = load_moving_object(radiance, segmentation)
     return MovingTarget(whole, _identities(whole.names, identity, run, segmentation), name, segmentation)
 
@@ -142,9 +143,8 @@ def find_target(radiance: RadianceField, name: str) -> Target:
     names = home.run.segmentation_names()
     segmentation, identity = _parted(name, names)
     if segmentation is None:
-        here = [one for one in names if home.segmentation(one).field.exists()]
-        owners = [one for one in here if name in load_object_field(radiance, one).names]
-        segmentation, identity = _only(owners, home.run, name), name
+        held = {one: identity_names(radiance, one) for one in names}
+        segmentation, identity = _owner(held, home.run, name), name
     field = load_object_field(radiance, segmentation)
     meant = _identities(field.names, identity, home.run, segmentation)
     return Target(field, tuple(field.names.index(one) + 1 for one in meant), name, segmentation)
@@ -168,8 +168,9 @@ def _identities(names: tuple[str, ...], identity: str, run: Run, segmentation: s
     return (identity,) if identity else names
 
 
-def _only(owners: Sequence[str], run: Run, name: str) -> str:
-    """The one segmentation that has an identity of a name."""
+def _owner(held: Mapping[str, tuple[str, ...]], run: Run, name: str) -> str:
+    """Of segmentations with their identities the one that has an identity of a name."""
+    owners = [segmentation for segmentation, identities in held.items() if name in identities]
     if len(owners) == 1:
         return owners[0]
     if owners:
@@ -178,5 +179,12 @@ def _only(owners: Sequence[str], run: Run, name: str) -> str:
     begun = name.partition("/")[0]
     if begun in run.draft_names():
         raise run.no_segmentation(begun)
-    known = ", ".join(run.segmentation_names()) or "none; make one with sanerf segment"
+    known = ", ".join(map(_listed, held, held.values())) or "none; make one with sanerf segment"
     raise InputError(f"{run.folder} has no object {name!r}; its segmentations: {known}")
+
+
+def _listed(segmentation: str, identities: tuple[str, ...]) -> str:
+    """A segmentation as a message names it, with identities of other names in brackets."""
+    return (
+        segmentation if identities in ((), (segmentation,)) else f"{segmentation} ({', '.join(identities)})"
+    )

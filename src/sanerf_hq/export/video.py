@@ -10,6 +10,7 @@ Colours are those of BT.709, marked as such. Transparent frames are not multipli
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.export.aside import file_aside
+from sanerf_hq.export.aside import DISK_FULL, file_aside
 from sanerf_hq.export.frames import Mode, moving_painter, painter
 from sanerf_hq.export.target import MovingTarget, Target
 from sanerf_hq.geometry import Camera
@@ -188,11 +189,17 @@ class Writer:
             self._process.stdin.close()
         if self._process.wait():
             self._said.seek(0)
-            said = self._said.read().decode(errors="replace").strip().splitlines()
-            reason = said[-1] if said else f"exit code {self._process.returncode}"
-            raise InputError(
-                f"the video cannot be written, ffmpeg says: {reason}; choose another place or kind of file"
-            )
+            raise _failure(self._said.read().decode(errors="replace"), self._process.returncode)
+
+
+def _failure(said: str, code: int) -> InputError:
+    """What ffmpeg says of a video that it gave up, of which the first line is the cause of the others."""
+    if any(os.strerror(number) in said for number in DISK_FULL):
+        return InputError("the video cannot be written, the disk is full: free some space")
+    reason = next((line for line in map(str.strip, said.splitlines()) if line), f"exit code {code}")
+    return InputError(
+        f"the video cannot be written, ffmpeg says: {reason}; choose another place or kind of file"
+    )
 
 
 def ffmpeg() -> str:

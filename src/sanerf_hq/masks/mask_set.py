@@ -233,4 +233,4 @@ def load_masks(folder: Path) -> MaskSet:
             raise ValueError(f"seeds of {len(seeds)} objects")
         return MaskSet(names, segments, str(content["segmenter"]), seeds)
     except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
-        raise DamagedFile(f"{path} holds no masks of this version; segment again") from error
+        raise DamagedFile(f"{path} holds no masks of this version; segment again with --replace") from error

@@ -23,6 +23,7 @@ from sanerf_hq.radiance import GridConfig, RadianceField, SurfaceSamples
 from sanerf_hq.runs import DamagedFile, read_tensors, under_prefix, with_prefix, write_tensors
 
 FORMAT = "4"
+REMEDY = "segment again with --replace; the segmentation's prompts.json will do for --prompts"
 POINTS_A_CHUNK = 1 << 16
 RAYS_A_CHUNK = 1 << 16
 
@@ -159,7 +160,7 @@ def load_object_field_file(radiance: RadianceField, path: Path) -> ObjectField:
     Raises:
         InputError: The file is missing, damaged or of another version, or belongs to another radiance field.
     """
-    file = read_tensors(path, radiance.device)
+    file = read_tensors(path, radiance.device, REMEDY)
     try:
         if file.metadata["format"] != FORMAT:
             raise ValueError(f"format {file.metadata['format']}")
@@ -173,10 +174,10 @@ def load_object_field_file(radiance: RadianceField, path: Path) -> ObjectField:
         network.load_state_dict(under_prefix("network", file.tensors))
         votes = VoteGrid(**under_prefix("votes", file.tensors)) if config.from_votes else None
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise DamagedFile(f"{path} is no object field of this version; segment again") from error
+        raise DamagedFile(f"{path} is no object field of this version; {REMEDY}") from error
     if known != radiance.network.digest():
         raise InputError(
             f"{path} was cut out of another field than the one that is there, which was trained since: "
-            "segment again with --replace; the segmentation's prompts.json will do for --prompts"
+            f"{REMEDY}"
         )
     return ObjectField(radiance, network.eval().requires_grad_(False), region, names, config, votes)

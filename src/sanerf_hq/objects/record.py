@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sanerf_hq.errors import InputError
 from sanerf_hq.prompts import Prompt, write_prompts
-from sanerf_hq.runs import SegmentationFolder, write_json
+from sanerf_hq.runs import SegmentationFolder, read_json, write_json
 
 Recording = Callable[[SegmentationFolder, tuple[str, ...]], None]
 """Given a segmentation that is trained but not yet in its place, and the names of its objects: what is
@@ -52,6 +53,15 @@ def write_record(
     }
     write_json(folder.prompts, content | dict(more or {}))
     write_json(folder.identities, {"identities": list(names)})
+
+
+def recorded_names(folder: SegmentationFolder) -> tuple[str, ...]:
+    """Names of the objects of a segmentation, as far as its record says."""
+    try:
+        known = read_json(folder.identities).get("identities")
+    except InputError:  # none was kept, or it is damaged
+        return ()
+    return tuple(str(one) for one in known) if isinstance(known, list) else ()
 
 
 def no_record(folder: SegmentationFolder, names: tuple[str, ...]) -> None:

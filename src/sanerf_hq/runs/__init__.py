@@ -7,6 +7,7 @@ from sanerf_hq.runs.files import DamagedFile as DamagedFile
 from sanerf_hq.runs.files import TensorFile as TensorFile
 from sanerf_hq.runs.files import check_writable as check_writable
 from sanerf_hq.runs.files import read_json as read_json
+from sanerf_hq.runs.files import read_metadata as read_metadata
 from sanerf_hq.runs.files import read_tensors as read_tensors
 from sanerf_hq.runs.files import write_bytes as write_bytes
 from sanerf_hq.runs.files import write_json as write_json

@@ -168,8 +168,30 @@ def read_json(path: Path, remedy: str = _DELETE) -> dict[str, Any]:
     return value
 
 
-def read_tensors(path: Path, device: torch.device | str = "cpu") -> TensorFile:
+def read_metadata(path: Path) -> dict[str, str]:
+    """The words beside arrays that :func:`write_tensors` wrote; neither arrays nor checksum are looked at.
+
+    Raises:
+        InputError: The file is missing.
+        DamagedFile: There are no such words.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            return dict(json.loads(file.read(min(length, path.stat().st_size)))["__metadata__"])
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedFile(f"{path} is damaged or no file of ours: {_DELETE}") from error
+
+
+def read_tensors(path: Path, device: torch.device | str = "cpu", remedy: str = _DELETE) -> TensorFile:
     """What :func:`write_tensors` wrote, checked.
+
+    Args:
+        path: The file.
+        device: Where the arrays are put.
+        remedy: What the user should do about a damaged file, to end the sentence with.
 
     Raises:
         InputError: The file is missing.
@@ -185,9 +207,9 @@ def read_tensors(path: Path, device: torch.device | str = "cpu") -> TensorFile:
         expected = metadata.pop(CHECKSUM_KEY)
         tensors = load(content)
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DamagedFile(f"{path} is damaged or no file of ours: {_DELETE}") from error
+        raise DamagedFile(f"{path} is damaged or no file of ours: {remedy}") from error
     if _checksum(tensors, metadata) != expected:
-        raise DamagedFile(f"{path} is damaged (its checksum does not fit): {_DELETE}")
+        raise DamagedFile(f"{path} is damaged (its checksum does not fit): {remedy}")
     return TensorFile({name: tensor.to(device) for name, tensor in tensors.items()}, metadata)
 
 
@@ -197,7 +219,7 @@ def sweep_temporaries(folder: Path) -> None:
         for name in names:
             path = Path(parent) / name
             with contextlib.suppress(FileNotFoundError, PermissionError):
-                if is_temporary(name) and _is_left(path):
+                if is_temporary(name) and is_left(path):
                     path.unlink()
 
 
@@ -206,7 +228,7 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
-def _is_left(temporary: Path) -> bool:
+def is_left(temporary: Path) -> bool:
     """Whether the process that wrote a temporary is no more."""
     found = _TEMPORARY.fullmatch(temporary.name)
     writer = int(found[1]) if found else 0

@@ -1,14 +1,9 @@
-"""Interrupts: Ctrl-C and SIGTERM held back until a step is whole, so that no half step is ever saved.
-
-Where work may be cut off anywhere, SIGTERM ends it as Ctrl-C does.
-"""
+"""Interrupts: Ctrl-C and SIGTERM held back until a step is whole, so that no half step is ever saved."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -28,11 +23,13 @@ class HeldInterrupts:
 
     def __enter__(self) -> HeldInterrupts:
         if _in_main_thread():
-            usual = ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL))
-            for number, default in usual:
-                if signal.getsignal(number) is default:
+            as_ctrl_c = signal.default_int_handler  # as the command line has SIGTERM
+            usual = ((signal.SIGINT, (as_ctrl_c,)), (signal.SIGTERM, (signal.SIG_DFL, as_ctrl_c)))
+            for number, defaults in usual:
+                handler = signal.getsignal(number)
+                if handler in defaults:
                     signal.signal(number, self._hold)
-                    self._held.append((number, default))
+                    self._held.append((number, handler))
         return self
 
     def __exit__(
@@ -52,19 +49,6 @@ class HeldInterrupts:
         while self._held:
             number, default = self._held.pop()
             signal.signal(number, default)
-
-
-@contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """Context in which SIGTERM raises KeyboardInterrupt, unless the surrounding program handles it itself."""
-    if not _in_main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def restore_sigterm() -> None:

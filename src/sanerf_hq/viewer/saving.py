@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.objects import recorded_names
 from sanerf_hq.runs import check_name
 from sanerf_hq.viewer.naming import folded
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.state import SessionState
-from sanerf_hq.viewer.storage import Saved, kept_names
+from sanerf_hq.viewer.storage import Saved
 from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
 
 LOOK_SECONDS = 0.1
@@ -77,7 +78,7 @@ class Wanted:
             )
         if self.workshop.field.moment is not None:
             asked = {one.name for one in self.state.prompted}
-            lacking = [one for one in kept_names(home.run, taken) if one not in asked]
+            lacking = [one for one in recorded_names(home.run.segmentation(taken)) if one not in asked]
             if lacking:
                 raise InputError(
                     f"{taken} also holds {', '.join(lacking)}, not clicked at this time; click there as "

@@ -143,13 +143,6 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def kept_names(run: Run, name: str) -> tuple[str, ...]:
-    """Objects of a segmentation, as far as it says."""
-    path = run.segmentation(name).identities
-    known = read_json(path).get("identities") if path.exists() else None
-    return tuple(str(one) for one in known) if isinstance(known, list) else ()
-
-
 def load_session(field: RadianceField, name: str, segmenter: str) -> Kept:
     """A named segmentation as a session; one that ``sanerf segment`` made has colours of our own choice.
 
