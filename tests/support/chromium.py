@@ -15,6 +15,7 @@ from typing import Any
 
 from websockets.sync.client import connect
 
+PATIENCE = 240.0  # seconds: a machine may have much else to do
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MODIFIERS = {"alt": 1, "ctrl": 2, "shift": 8}
 WORDS = (
@@ -42,7 +43,7 @@ class Chromium:
             stderr=subprocess.DEVNULL,
         )
         port_file = profile / "DevToolsActivePort"
-        until(lambda: port_file.exists() and len(port_file.read_text().splitlines()) == 2, 60)
+        until(lambda: port_file.exists() and len(port_file.read_text().splitlines()) == 2)
         port = port_file.read_text().splitlines()[0]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
             pages = [one for one in json.load(answer) if one["type"] == "page"]
@@ -155,9 +156,9 @@ class Chromium:
             self._process.wait()
 
 
-def until(true: Callable[[], object], seconds: float = 60.0, what: str = "it") -> None:
+def until(true: Callable[[], object], what: str = "it") -> None:
     """Wait for something; how long it takes is not asserted, only that it comes at all."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not true():
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come")

@@ -18,4 +18,4 @@ def place(number: int, index: int = 3) -> tuple[float, float]:
 
 def refined(session: Session) -> None:
     """Wait until what is asked for is trained, or an error is said."""
-    until(lambda: session.is_refined or session.screen.errors, 60, "the refined field")  # pyright: ignore
+    until(lambda: session.is_refined or session.screen.errors, "the refined field")  # pyright: ignore

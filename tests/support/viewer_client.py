@@ -68,8 +68,8 @@ def joined(app: App, count: int = 1) -> list[Client]:
     clients = [Client(app.server.get_port()) for _ in range(count)]
     for client in clients:
         client.look()
-    until(lambda: len(app.sessions) == count and all(s.viewpoint for s in app.sessions), 30)
+    until(lambda: len(app.sessions) == count and all(s.viewpoint for s in app.sessions))
     for client in clients:
         client.look()
-    until(lambda: all(session.frame is not None for session in app.sessions), 30)
+    until(lambda: all(session.frame is not None for session in app.sessions))
     return clients

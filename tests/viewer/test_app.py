@@ -28,14 +28,14 @@ from support.viewer_client import Client, joined
 def test_two_clients_click_and_neither_sees_the_other_s_prompts(app: App):
     one, other = joined(app, 2)
     one.click(1)
-    until(lambda: sum(session.is_refined for session in app.sessions) == 1, 60)
+    until(lambda: sum(session.is_refined for session in app.sessions) == 1)
     other.click(2)
-    until(lambda: all(session.is_refined for session in app.sessions), 60)
+    until(lambda: all(session.is_refined for session in app.sessions))
     places = {session.state.current.parts[0].clicks[0].xy for session in app.sessions}
     assert len(places) == 2
     assert [len(session.state.current.parts[0].clicks) for session in app.sessions] == [1, 1]
     other.click(1, "shift")
-    until(lambda: sorted(len(s.state.current.parts[0].clicks) for s in app.sessions) == [1, 2], 30)
+    until(lambda: sorted(len(s.state.current.parts[0].clicks) for s in app.sessions) == [1, 2])
 
 
 def test_a_click_that_overtakes_its_camera_waits_for_it(app: App, monkeypatch: pytest.MonkeyPatch):
@@ -46,7 +46,7 @@ def test_a_click_that_overtakes_its_camera_waits_for_it(app: App, monkeypatch: p
     time.sleep(0.5)
     assert not session.state.current.is_prompted, "where from is not known yet"
     client.look(4)
-    until(lambda: session.state.current.is_prompted, 10)
+    until(lambda: session.state.current.is_prompted)
     click = session.state.current.parts[0].clicks[0]
     assert click.picture.view == "images/4.png"
     assert click.point is not None
@@ -78,7 +78,7 @@ def test_what_is_no_message_ends_its_own_connection_only(
             bad.socket.recv(timeout=20)
     assert "Traceback" not in caplog.text
     good.click(1)
-    until(lambda: app.sessions[0].is_refined, 60)
+    until(lambda: app.sessions[0].is_refined)
 
 
 @pytest.mark.filterwarnings("ignore:\\[viser\\]")
@@ -105,7 +105,7 @@ def test_well_formed_messages_that_mean_nothing_are_survived(app: App, caplog: p
     client.look(4)
     client.look(3)
     client.click(1)
-    until(lambda: app.sessions[0].is_refined, 60)
+    until(lambda: app.sessions[0].is_refined)
     assert "Traceback" not in caplog.text
 
 
@@ -113,9 +113,9 @@ def test_a_tab_that_is_closed_in_the_middle_of_training_leaves_the_others_alone(
     going, staying = joined(app, 2)
     going.click(1)
     going.socket.close()
-    until(lambda: len(app.sessions) == 1, 30)
+    until(lambda: len(app.sessions) == 1)
     staying.click(2)
-    until(lambda: app.sessions[0].is_refined, 60)
+    until(lambda: app.sessions[0].is_refined)
 
 
 def test_an_error_stands_beside_the_line_that_goes_on(app: App, monkeypatch: pytest.MonkeyPatch):
@@ -125,10 +125,10 @@ def test_an_error_stands_beside_the_line_that_goes_on(app: App, monkeypatch: pyt
     )
     (client,) = joined(app)
     client.click(1, "shift")
-    until(lambda: shown, 30, "the error")
+    until(lambda: shown, "the error")
     assert shown[0].startswith("click on the object first")
     client.click(1)
-    until(lambda: app.sessions[0].is_refined, 60)
+    until(lambda: app.sessions[0].is_refined)
     assert len(shown) == 1, "what goes well is said in the line alone"
 
 
@@ -141,7 +141,7 @@ def test_an_app_that_ends_stops_what_its_pages_do(app: App, monkeypatch: pytest.
     scratch = page.session.segmenting.scratch.folder
     app.stop()
     assert stopped == [page]
-    until(lambda: not scratch.exists(), 30, "the end of the scratch folder")
+    until(lambda: not scratch.exists(), "the end of the scratch folder")
 
 
 def test_a_foreign_origin_is_refused_and_the_own_one_is_not(app: App):

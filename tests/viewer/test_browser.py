@@ -66,9 +66,9 @@ def browser(tmp_path: Path) -> Iterator[Chromium]:
 
 
 def session_of(app: App) -> Session:
-    until(lambda: len(app.sessions) == 1, 120, "the page")
+    until(lambda: len(app.sessions) == 1, "the page")
     (session,) = app.sessions
-    until(lambda: session.frame is not None and session.frame.is_final, 120, "the first picture")
+    until(lambda: session.frame is not None and session.frame.is_final, "the first picture")
     return session
 
 
@@ -91,13 +91,13 @@ def on_page(browser: Chromium, session: Session, view: View, pixel: Pixel) -> Pi
 
 
 def refined(session: Session, status: Chromium) -> None:
-    until(lambda: session.is_refined or "⚠" in status.text(), 120, "the refined field")
+    until(lambda: session.is_refined or "⚠" in status.text(), "the refined field")
     assert "⚠" not in status.text(), status.text()[:400]
 
 
 def overlay_and_truth(session: Session, view: View) -> tuple[Tensor, Tensor]:
     """The overlay that is shown and the truth beneath it, where the window shows the view."""
-    until(lambda: session.frame is not None and session.frame.is_final, 120, "the sharp picture")
+    until(lambda: session.frame is not None and session.frame.is_final, "the sharp picture")
     frame, outcome = session.frame, session.outcome
     assert frame is not None and outcome is not None
     shown = labels_of(outcome, frame, session.look.threshold).flatten()
@@ -129,25 +129,25 @@ def test_one_click_is_enough_and_the_page_answers_while_the_field_is_trained(
 
     def trained_late(*words: Any, **more: Any) -> ObjectField:
         found = train_object_field(*words, **more)
-        looked_round.wait(60)
+        looked_round.wait(240)
         return found
 
     monkeypatch.setattr("sanerf_hq.viewer.workshop.train_object_field", trained_late)
     browser.open(app.url)
     session = session_of(app)
-    until(lambda: "click on an object" in browser.text(), 60, "the panel")
+    until(lambda: "click on an object" in browser.text(), "the panel")
     at_rest(session)
     view = app.workshop.home.views[BALL_VIEW]
-    until(lambda: session.viewpoint, 30, "the camera")
+    until(lambda: session.viewpoint, "the camera")
     for _ in app.workshop.home.scene.views:
         if session.viewpoint.is_at(view.camera, 3.0):
             break
         before = session.viewpoint
         browser.key("v")
-        until(lambda before=before: session.viewpoint != before, 30, "the next view")
+        until(lambda before=before: session.viewpoint != before, "the next view")
     at_rest(session)
     browser.click(*on_page(browser, session, view, BALL_PLACE))
-    until(lambda: session.outcome is not None, 60, "the preview")
+    until(lambda: session.outcome is not None, "the preview")
     browser.screenshot(tmp_path / "preview.png")
 
     # It is looked round while the field is trained.
@@ -156,7 +156,6 @@ def test_one_click_is_enough_and_the_page_answers_while_the_field_is_trained(
     browser.drag([(left + width / 4 + 12 * step, top + height * 0.8) for step in range(6)])
     until(
         lambda: session.frame is not None and session.frame.viewpoint not in (None, before),
-        30,
         "another picture",
     )
     assert not session.is_refined
@@ -180,9 +179,9 @@ def test_an_object_is_clicked_saved_exported_and_found_again(
 ):
     browser.open(app.url)
     session = session_of(app)
-    until(lambda: "click on an object" in browser.text(), 60, "the panel")
+    until(lambda: "click on an object" in browser.text(), "the panel")
     view = app.workshop.home.views[0]
-    until(lambda: session.viewpoint and session.viewpoint.is_at(view.camera, 3.0), 30, "the first view")
+    until(lambda: session.viewpoint and session.viewpoint.is_at(view.camera, 3.0), "the first view")
 
     def at(pixel: Pixel) -> Pixel:
         return on_page(browser, session, view, pixel)
@@ -191,11 +190,11 @@ def test_an_object_is_clicked_saved_exported_and_found_again(
     left, top, width, height = browser.canvas()
     before = session.viewpoint
     browser.drag([(left + width / 4 + 12 * step, top + height * 0.8) for step in range(6)])
-    until(lambda: session.viewpoint != before, 30, "another camera")
+    until(lambda: session.viewpoint != before, "another camera")
     assert session.state.prompted == ()
     browser.press("Show")
     browser.press("Fly there")
-    until(lambda: session.viewpoint and session.viewpoint.is_at(view.camera, 3.0), 60, "the first view again")
+    until(lambda: session.viewpoint and session.viewpoint.is_at(view.camera, 3.0), "the first view again")
     browser.press("Objects")
     at_rest(session)
 
@@ -207,20 +206,20 @@ def test_an_object_is_clicked_saved_exported_and_found_again(
 
     # A click on the mug takes in some of the books below it; a shift-click on them gives them back.
     browser.click(*at(MUG_PLACE))
-    until(lambda: len(session.state.current.parts[0].clicks) == 1, 30, "the click")
+    until(lambda: len(session.state.current.parts[0].clicks) == 1, "the click")
     _, taken = shown()
     browser.screenshot(tmp_path / "click.png")
     browser.click(*at(BOOKS_PLACE), "shift")
-    until(lambda: len(session.state.current.parts[0].clicks) == 2, 30, "the second click")
+    until(lambda: len(session.state.current.parts[0].clicks) == 2, "the second click")
     _, left_over = shown()
     browser.screenshot(tmp_path / "shift.png")
     assert taken > 0 and left_over < taken
     browser.key("z")
-    until(lambda: len(session.state.current.parts[0].clicks) == 1, 30, "the step back")
+    until(lambda: len(session.state.current.parts[0].clicks) == 1, "the step back")
 
     # With a box the overlay is the mug.
     browser.drag(dragged(at, MUG_BOX), "ctrl")
-    until(lambda: len(session.state.current.parts[0].boxes) == 1, 30, "the box")
+    until(lambda: len(session.state.current.parts[0].boxes) == 1, "the box")
     iou, _ = shown()
     browser.screenshot(tmp_path / "mug.png")
     assert iou >= 0.8
@@ -228,19 +227,19 @@ def test_an_object_is_clicked_saved_exported_and_found_again(
     # Saved, exported.
     browser.press("Files")
     browser.press("Save")
-    until(lambda: session.name == "objects", 60, "the segmentation")
+    until(lambda: session.name == "objects", "the segmentation")
     browser.press("Export points")
     exports = app.workshop.home.run.segmentation("objects").exports
-    until(lambda: (exports / "objects.ply").is_file(), 120, "the export")
+    until(lambda: (exports / "objects.ply").is_file(), "the export")
     browser.screenshot(tmp_path / "files.png")
 
     # Reloaded, all is as it was.
     state, outcome = session.state, session.outcome
     browser.reload()
-    until(lambda: app.sessions == [], 30, "the end of the page")
+    until(lambda: app.sessions == [], "the end of the page")
     again = session_of(app)
     assert again.state == state and again.outcome is outcome and again.name == "objects"
-    until(lambda: "+1" in browser.text() and "□1" in browser.text(), 60, "the object's row")
+    until(lambda: "+1" in browser.text() and "□1" in browser.text(), "the object's row")
 
     # And so it is where only the files are left.
     other = App(Workshop(app.workshop.field, "draft", "cpu"), Gate.at("127.0.0.1"), 0, "compact")
@@ -251,9 +250,9 @@ def test_an_object_is_clicked_saved_exported_and_found_again(
         from sanerf_hq.viewer.files import Files
 
         Files(fresh, lambda name, content: None).open("objects")
-        until(lambda: fresh.is_refined, 60, "the opened segmentation")
+        until(lambda: fresh.is_refined, "the opened segmentation")
         assert fresh.state == state and fresh.name == "objects"
-        until(lambda: "+1" in browser.text(), 60, "the object's row")
+        until(lambda: "+1" in browser.text(), "the object's row")
         browser.screenshot(tmp_path / "opened.png")
     finally:
         other.stop()

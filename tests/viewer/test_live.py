@@ -44,10 +44,10 @@ def test_a_page_shows_the_newest_field(tmp_path: Path, monkeypatch: pytest.Monke
     try:
         client.look()
         app.show(field)
-        until(lambda: shown, 30, "a picture")
+        until(lambda: shown, "a picture")
         many = len(shown)
         app.show(field)
-        until(lambda: len(shown) > many, 30, "the newer picture")
+        until(lambda: len(shown) > many, "the newer picture")
         client.socket.close()
         app.show(field)
     finally:
@@ -65,12 +65,12 @@ def test_a_scene_that_moves_is_shown_at_the_time_of_the_slider(
     try:
         client.look()
         app.show(field)
-        until(lambda: times, 30, "a picture")
+        until(lambda: times, "a picture")
         assert times[-1] == MOMENTS[0]
         (page,) = app._pages.values()
         slider = page._time._slider._impl.uuid
         client.send("GuiUpdateMessage", uuid=slider, updates={"value": MOMENTS[-1]})
-        until(lambda: times[-1] == MOMENTS[-1], 30, "the last moment")
+        until(lambda: times[-1] == MOMENTS[-1], "the last moment")
         client.socket.close()
     finally:
         app.stop()

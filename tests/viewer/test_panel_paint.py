@@ -32,7 +32,7 @@ def press(client: Client, button: object) -> None:
 def begin(client: Client, page: Page, folder: Path) -> None:
     page.paint._folder.value = str(folder)
     press(client, page.paint._start)
-    until(lambda: page.paint.is_painting, 30, "the canvas")
+    until(lambda: page.paint.is_painting, "the canvas")
 
 
 def dab(page: Page, name: str, xy: tuple[float, float]) -> None:
@@ -43,9 +43,9 @@ def dab(page: Page, name: str, xy: tuple[float, float]) -> None:
 def written(client: Client, page: Page) -> None:
     page._status.content = ""
     press(client, page.paint._save)
-    until(lambda: page._status.content, 30, "what became of it")
+    until(lambda: page._status.content, "what became of it")
     press(client, page.paint._end)
-    until(lambda: not page.paint.is_painting, 30, "the end")
+    until(lambda: not page.paint.is_painting, "the end")
 
 
 def test_a_view_that_is_painted_again_begins_with_what_is_there(app: App, tmp_path: Path):
@@ -85,11 +85,11 @@ def test_the_mask_of_an_object_that_is_not_segmented_is_refused_in_a_sentence(ap
     (session,) = app.sessions
     page = page_of(session)
     client.click(1)
-    until(lambda: session.is_refined, 60, "the refined field")
+    until(lambda: session.is_refined, "the refined field")
     session.edit(lambda state: state.with_object())
     begin(client, page, tmp_path / "truth")
     press(client, page.paint._take)
-    until(lambda: "object 2 is not segmented yet" in page._status.content, 30, "the sentence")
+    until(lambda: "object 2 is not segmented yet" in page._status.content, "the sentence")
 
 
 def test_a_stroke_is_drawn_beside_the_connection(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -122,5 +122,5 @@ def test_a_stroke_is_drawn_beside_the_connection(app: App, tmp_path: Path, monke
             owner=page.client.scene._owner_id,
             **place,
         )
-    until(lambda: drawn and connection, 30, "the stroke")
+    until(lambda: drawn and connection, "the stroke")
     assert drawn[0] != connection[0]

@@ -85,11 +85,11 @@ def test_a_save_is_dropped_where_another_is_opened_before_it_is_refined(
     kept(second, "y")
     held, files = Held(monkeypatch), files_of(first)
     first.clicked(place(1), positive=True)
-    assert held.begun.wait(30)
+    assert held.begun.wait(240)
     files.save("x", replace=False)
     files.open("y")
-    until(lambda: first.name == "y", 30, "the other")
-    until(lambda: said.errors, 30, "the sentence")
+    until(lambda: first.name == "y", "the other")
+    until(lambda: said.errors, "the sentence")
     assert said.errors == ["x was not saved, for the objects were changed; save again"]
     held.leave.set()
     first.clicked(place(2), positive=True)
@@ -109,7 +109,7 @@ def test_a_save_that_is_looked_at_once_another_is_open_says_that_the_objects_wer
     wanted = Wanted.of(first, "x", replace=False)
     assert wanted.checked_moment(first) == "x"
     files_of(first).open("y")
-    until(lambda: first.name == "y", 30, "the other")
+    until(lambda: first.name == "y", "the other")
     with pytest.raises(InputError, match="x was not saved, for the objects were changed"):
         wanted.checked_moment(first)
 
@@ -123,12 +123,12 @@ def test_a_save_is_dropped_by_going_back_to_what_is_known(
     until(lambda: not session.is_busy)
     held, files = Held(monkeypatch), files_of(session)
     session.clicked(place(2), positive=False)
-    assert held.begun.wait(30)
+    assert held.begun.wait(240)
     files.save("z", replace=False)
     session.undo()
-    until(lambda: screen.errors, 30, "the sentence")
+    until(lambda: screen.errors, "the sentence")
     assert screen.errors == ["z was not saved, for the objects were changed; save again"]
-    until(lambda: not files._tickets, 30, "its end")
+    until(lambda: not files._tickets, "its end")
     assert workshop.home.run.segmentation_names() == []
 
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_refined_is_not_saved(new_session: New, workshop: Worksho
     session, screen = new_session()
     session.clicked((0.02, 0.02), positive=True)
     files_of(session).save("mine", replace=False)
-    until(lambda: len(screen.errors) > 1, 30, "both sentences")
+    until(lambda: len(screen.errors) > 1, "both sentences")
     assert any("hit only background" in error for error in screen.errors)
     assert screen.errors[-1] == "mine was not saved, for it is not refined; refine it, then save"
     assert workshop.home.run.segmentation_names() == []
@@ -284,9 +284,9 @@ def test_stop_reaches_what_waits_as_well(new_session: New, monkeypatch: pytest.M
     exporting, files = Exporting(monkeypatch), files_of(session)
     files.export("points", "")
     files.export("points", "object 1")
-    until(lambda: exporting.begun, 30, "the first")
+    until(lambda: exporting.begun, "the first")
     files.stop()
-    until(lambda: not files._tickets, 30, "the end of both")
+    until(lambda: not files._tickets, "the end of both")
     assert exporting.begun == 1 and screen.statuses[-1].text == "stopped; nothing was written"
 
 
@@ -297,11 +297,11 @@ def test_a_page_that_is_closed_stops_its_exports(app: App, monkeypatch: pytest.M
     page = session.screen
     assert isinstance(page, Page)
     client.click(1)
-    until(lambda: session.is_refined, 60, "the refined field")
+    until(lambda: session.is_refined, "the refined field")
     page.files.save("mine", replace=False)
-    until(lambda: session.name == "mine", 60, "what is saved")
+    until(lambda: session.name == "mine", "what is saved")
     exporting = Exporting(monkeypatch)
     page.files.export("points", "")
-    until(lambda: exporting.begun, 30, "the export")
+    until(lambda: exporting.begun, "the export")
     client.socket.close()
-    until(lambda: not page.files._tickets, 30, "its end")
+    until(lambda: not page.files._tickets, "its end")

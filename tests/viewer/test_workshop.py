@@ -92,12 +92,12 @@ def test_all_things_are_found_without_a_click(workshop: Workshop, monkeypatch: p
     session = Session(workshop, screen, "clicked")
     FindPanel(gui, session)
     gui.acts["Find all things"](None)
-    until(lambda: session.is_refined or screen.errors, 60, "the things")
+    until(lambda: session.is_refined or screen.errors, "the things")
     assert screen.errors == [] and session.outcome is not None
     assert [one.name for one in session.state.objects] == ["thing 1", "thing 2"]
     assert overlap(session.outcome.masks, 1) > 0.9 and overlap(session.outcome.masks, 2) > 0.9
     gui.acts["Find all things"](None)
-    until(lambda: len(session.state.objects) == 4, 60, "them again")
+    until(lambda: len(session.state.objects) == 4, "them again")
     assert session.state.objects[2].name == "thing 1 2", "what is there keeps its name"
     session.close()
 
@@ -109,7 +109,7 @@ def test_words_find_what_they_say(workshop: Workshop, monkeypatch: pytest.Monkey
     session = Session(workshop, screen, "truth")
     FindPanel(gui, session)
     gui.acts["Find by words"](None)
-    until(lambda: session.is_refined or screen.errors, 60, "the ball")
+    until(lambda: session.is_refined or screen.errors, "the ball")
     assert screen.errors == [] and session.outcome is not None
     assert session.outcome.names == ("green",)
     assert overlap(session.outcome.masks, 2) > 0.95
@@ -122,10 +122,10 @@ def test_what_cannot_be_looked_for_is_said(workshop: Workshop):
     session = Session(workshop, screen, "truth")
     FindPanel(gui, session)
     gui.acts["Find all things"](None)
-    until(lambda: screen.errors, 30)
+    until(lambda: screen.errors)
     assert "truth answers no clicks" in screen.errors[0]
     gui.acts["Find by words"](None)
-    until(lambda: len(screen.errors) == 2, 30)
+    until(lambda: len(screen.errors) == 2)
     assert "no words are given" in screen.errors[1]
     assert session.state.prompted == ()
     session.close()
