@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from sanerf_hq.errors import Cancelled, InputError
@@ -108,6 +109,20 @@ def test_labels_of_ones_own_are_told_which_object_is_meant(field_: BallField, pr
     assert masks.names == ("red",)
     assert len(masks.views) == 11, "every training view is labelled, those that do not see it as background"
     check_equals_truth(masks, 1)
+
+
+def test_views_that_call_the_object_otherwise_are_warned_of(
+    field_: BallField, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    for other, said in ((255, False), (1, True)):
+        folder = tmp_path / f"own{other}"
+        folder.mkdir()
+        for index in range(12):
+            values = truth(index).numpy() * (other if index % 2 else 255)
+            Image.fromarray(values.astype(np.uint8)).save(folder / f"{index}.png")
+        decode_masks(field_, load_segmenter(f"masks:{folder}", field_.at_home().scene), CLICK)
+        asked_for_one_value = "give an object the same value in all views" in caplog.text
+        assert asked_for_one_value == said, caplog.text
 
 
 @pytest.mark.parametrize(
