@@ -22,7 +22,7 @@ from sanerf_hq.prompts import (
     Marks,
     Prompt,
     lift,
-    marks_of,
+    marks_by_view,
     sightings,
     space_cloud,
     split_prompts,
@@ -58,7 +58,7 @@ class Labelled:
         """
         self._home, self._folder, self._polls, self._config = field.at_home(), folder, polls, config
         pictured, space = split_prompts(list(prompts))
-        marks = [marks_of(field, prompt) for prompt in pictured]
+        marks = marks_by_view(field, pictured)
         identity = self._pictured_identity(marks)
         clouds = [self._lifted(field, one, identity) for one in marks]
         cloud = Cloud.join([*clouds, *map(space_cloud, space)])
