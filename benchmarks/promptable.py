@@ -26,6 +26,7 @@ from torch import Tensor
 
 from clicking import Attempt, Mask, attempt, rank_correlation
 from harness import environment, time_in_turn
+from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.pictures import contact_sheet, difference, overlay
 from sanerf_hq.scene import Scene, View, load_scene, read_image, read_instances
 from sanerf_hq.segmenters import DecoderPrompt, Segmenter, load_segmenter
@@ -128,9 +129,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="for timings, of each kind")
     parser.add_argument("--out", type=Path, required=True, help="folder for results.json and picture sheets")
     options = parser.parse_args()
+    if options.views < 1:
+        parser.error(f"--views is {options.views}; give 1 or more")
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    loaded = {spec: load_segmenter(spec) for spec in options.segmenters}
+    try:
+        loaded = {spec: load_segmenter(spec) for spec in options.segmenters}
+    except InputError as error:
+        parser.error(str(error))
     segmenters = {spec: one for spec, one in loaded.items() if isinstance(one, Segmenter)}
     if len(segmenters) < len(loaded):
         parser.error("masks and truth are not to be prompted; leave them out")

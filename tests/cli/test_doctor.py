@@ -78,6 +78,12 @@ def test_a_kernel_that_does_not_compile_is_found(monkeypatch: pytest.MonkeyPatch
     assert "(RuntimeError: no such instruction)" in found.text
 
 
+def test_a_file_is_no_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SANERF_KERNEL_CACHE", str(tmp_path / "file"))
+    assert doctor.cache_folder().state == "broken"
+
+
 def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("SANERF_KERNEL_CACHE", str(tmp_path / "new"))
     assert doctor.cache_folder() == doctor.Finding("kernel cache", "ok", str(tmp_path / "new" / "warp"))

@@ -326,8 +326,11 @@ def test_words_become_boxes_that_are_kept(
         assert prompt["box"] == [float(x) for x in box_of(int(Path(prompt["view"]).stem), 1)]
         assert f"'red ball' in {prompt['view']}: " in shown
     assert main(words(run, "cube", "--text", "a cube")) == 2
-    assert "fits the text 'a cube'" in capsys.readouterr().err
+    sentence = capsys.readouterr().err
+    assert "fits the text 'a cube'" in sentence
+    assert "lower the least score (--least-score)" in sentence
     assert not (run / "segmentations" / "cube").exists()
+    assert main(words(run, "cube", "--text", "a cube", "--least-score", "0.05")) == 0
 
 
 def test_words_stand_alone_and_need_a_detector(
@@ -336,14 +339,35 @@ def test_words_stand_alone_and_need_a_detector(
     assert "exclude each other" in refused(
         words(run, "no", "--text", "cape", "--view", "3", "--point", "1,1"), capsys
     )
-    assert "--detector looks for the words of --text" in refused(
-        words(run, "no", "--view", "3", "--point", "1,1", "--detector", "grounding_dino"), capsys
-    )
     assert "there is no detector" in refused(words(run, "no", "--text", "cape", "--detector", "yolo"), capsys)
+    for option in ("--least-score", "--detector"):
+        more = ["--view", "3", "--point", "1,1", option, "0.2"]
+        assert f"{option} is about the words of --text" in refused(words(run, "no", *more), capsys)
+    told = refused(words(run, "no", "--text", "cape", "--least-score", "30"), capsys)
+    assert "--least-score is 30; give a number from 0 to 1" in told
     FakeHub(tmp_path / "hub").install(monkeypatch, offline=True)
+    monkeypatch.setattr("sanerf_hq.radiance.load_view_samples", no_samples)
+    for empty in ("", " . "):
+        assert "the text is empty" in refused(words(run, "no", "--text", empty), capsys)
     told = refused(words(run, "no", "--text", "cape"), capsys)
     assert "IDEA-Research/grounding-dino-tiny is not in the cache" in told
     assert not (run / "segmentations" / "no").exists()
+
+
+def no_samples(*_: object) -> None:
+    raise AssertionError("view samples are read")
+
+
+def test_a_view_that_nothing_is_clicked_in_or_that_is_not_there_is_refused_before_the_work(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sanerf_hq.radiance.load_view_samples", no_samples)
+    for more in (["--point", "4:1,1"], ["--point3d", "0,0,0"], ["--text", "cape"], ["--everything"], []):
+        told = refused(words(run, "no", "--view", "3", *more), capsys)
+        assert "--view 3 has no --point, --negative or --box without a view of its own" in told
+    monkeypatch.setattr("sanerf_hq.segmenters.load_segmenter", no_samples)
+    assert "has no view 'nowhere'" in refused(words(run, "no", "--view", "nowhere", "--point", "1,1"), capsys)
+    assert "lies off view" in refused(words(run, "no", "--view", "3", "--point", "999,1"), capsys)
 
 
 def test_everything_is_kept_as_prompts_that_were_found(

@@ -144,6 +144,24 @@ def test_a_damaged_file_is_reported_and_made_again(
     assert segmenter.encoded == ["a", "a"]
 
 
+@pytest.mark.parametrize("blocked", ["folder", "file"])
+def test_an_embedding_that_cannot_be_kept_is_used_all_the_same(
+    tmp_path: Path, blocked: str, caplog: pytest.LogCaptureFixture
+):
+    segmenter = Counting()
+    cache = EmbeddingCache(tmp_path / "features", segmenter)
+    good = EmbeddingCache(tmp_path / "other", segmenter).get("a", photo(20, 31))
+    if blocked == "folder":
+        (tmp_path / "features").write_text("a file where a folder belongs")
+    else:
+        cache.path("a").mkdir(parents=True)
+    with caplog.at_level(logging.WARNING):
+        assert same(cache.get("a", photo(20, 31)), good)
+        assert same(cache.get("a", photo(20, 31)), good)
+    assert segmenter.encoded == ["a"] * 3
+    assert caplog.text.count("embeddings are not kept") == 1
+
+
 def test_values_beyond_half_precision_are_kept_in_full(tmp_path: Path):
     segmenter = Counting(scale=1e4)
     image = photo(20, 31)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from sanerf_hq.errors import Cancelled, InputError
@@ -21,7 +22,7 @@ from sanerf_hq.masks import (
     mask_set,
     shown_to,
 )
-from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt
+from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt, marks_by_view
 from sanerf_hq.radiance import load_view_samples
 from sanerf_hq.runs import Progress
 from sanerf_hq.segmenters import DecoderPrompt, Embedding, Masks, load_segmenter
@@ -110,6 +111,20 @@ def test_labels_of_ones_own_are_told_which_object_is_meant(field_: BallField, pr
     check_equals_truth(masks, 1)
 
 
+def test_views_that_call_the_object_otherwise_are_warned_of(
+    field_: BallField, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    for other, said in ((255, False), (1, True)):
+        folder = tmp_path / f"own{other}"
+        folder.mkdir()
+        for index in range(12):
+            values = truth(index).numpy() * (other if index % 2 else 255)
+            Image.fromarray(values.astype(np.uint8)).save(folder / f"{index}.png")
+        decode_masks(field_, load_segmenter(f"masks:{folder}", field_.at_home().scene), CLICK)
+        asked_for_one_value = "give an object the same value in all views" in caplog.text
+        assert asked_for_one_value == said, caplog.text
+
+
 @pytest.mark.parametrize(
     "prompt", [CLICK, BoxPrompt("3", box_of(3, 1)), PointPrompt("5", [center_pixel(5, 1)])]
 )
@@ -117,6 +132,35 @@ def test_the_wavefront_reaches_every_view_that_sees_the_object(field_: BallField
     masks = decode_masks(field_, ByColour(), prompt)
     assert set(masks.views) == views_seeing(1)
     check_equals_truth(masks, 1)
+
+
+@pytest.mark.parametrize("boxed", [False, True])
+def test_prompts_of_one_view_count_together(field_: BallField, boxed: bool):
+    (x, y), beside, box = center_pixel(3, 1), center_pixel(3, 2), box_of(3, 1)
+    on, off = [(x, y), (x + 6, y), (x - 6, y)], [beside, (beside[0] + 1, beside[1])]
+    in_one = BoxPrompt("3", box, on, off) if boxed else PointPrompt("3", on, off)
+    apart: list[Prompt] = [
+        PointPrompt("3", on[:1], off[:1]),
+        PointPrompt("images/3.png", [], off[1:]),
+        PointPrompt("3", on[1:]),
+    ]
+    if boxed:
+        apart.insert(2, BoxPrompt("3", box))
+    whole, split = (decode_masks(field_, Greedy(), prompts) for prompts in (in_one, apart))
+    assert whole.views == split.views
+    for view in whole.views:
+        one, other = whole.mask(view), split.mask(view)
+        assert one is not None and other is not None
+        assert torch.equal(one, other), view
+    mask = split.mask("images/3.png")
+    assert mask is not None
+    assert mask[int(y), int(x)] and not mask[int(beside[1]), int(beside[0])]
+
+
+def test_two_boxes_of_one_view_stay_two_prompts(field_: BallField):
+    boxes = [BoxPrompt("3", box_of(3, number), [center_pixel(3, number)]) for number in (1, 2)]
+    marks = marks_by_view(field_, [*boxes, CLICK, CLICK])
+    assert [(len(one.xy), one.box is not None) for one in marks] == [(1, True), (1, True), (2, False)]
 
 
 def test_without_spreading_only_views_that_see_the_click_are_decoded(field_: BallField):

@@ -46,6 +46,11 @@ def test_a_few_views_will_do_and_progress_is_told(field: BallField):
 def test_what_fits_nothing_is_said_with_the_likeliest_score(field: BallField):
     with pytest.raises(InputError, match=r"nothing in 11 training views fits the text 'a blue cube'.*0\.05"):
         find_by_text(field, SeesColours(), "a blue cube")
+    assert find_by_text(field, SeesColours(), "a blue cube", least_score=0.04)
+    with pytest.raises(
+        InputError, match=r"the least score \(--least-score\) is 2; give a number from 0 to 1"
+    ):
+        find_by_text(field, SeesColours(), "red", least_score=2)
 
 
 def test_the_middle_of_a_thing_is_found_from_all_sides(field: BallField):

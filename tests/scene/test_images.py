@@ -325,6 +325,47 @@ def test_ids_are_read_from_8_and_16_bit_and_palettes(tmp_path: Path):
     assert (read_instances(view).numpy() == ids).all()
 
 
+def view_of_palette(folder: Path, indices: np.ndarray, palette: list[int]) -> View:
+    image = Image.fromarray(indices).convert("P")
+    image.putpalette(palette)
+    image.save(folder / "i.png")
+    return view_of(folder, instance_path="i.png")
+
+
+def test_black_and_white_palettes_are_read_as_they_look(tmp_path: Path):
+    inside = np.zeros((30, 40), bool)
+    inside[5:9, 6:20] = True
+    white_first = view_of_palette(tmp_path, (~inside).astype(np.uint8), [255, 255, 255, 0, 0, 0])
+    assert (read_instances(white_first).numpy() == inside * 255).all()
+    unused = view_of_palette(tmp_path, (~inside).astype(np.uint8), [255, 255, 255, 0, 0, 0, 9, 200, 9])
+    assert (read_instances(unused).numpy() == inside * 255).all()
+    greys = view_of_palette(tmp_path, (~inside).astype(np.uint8), [90, 90, 90, 7, 7, 7])
+    assert (read_instances(greys).numpy() == np.where(inside, 90, 7)).all()
+
+
+def test_a_grey_of_a_coloured_palette_is_a_label_like_others(tmp_path: Path):
+    ids = np.where(np.arange(40) < 9, np.uint8(2), np.uint8(0))[None].repeat(30, 0)
+    view = view_of_palette(tmp_path, ids, [0, 0, 0, 128, 0, 0, 128, 128, 128])
+    assert (read_instances(view).numpy() == ids).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_ids_in_channels_that_agree_are_read(tmp_path: Path, mode: str):
+    ids = RNG.integers(0, 5, (30, 40), dtype=np.uint8)
+    image = Image.fromarray(ids).convert(mode)
+    view = view_of_ids(tmp_path, ids)
+    image.save(tmp_path / "i.png")
+    assert (read_instances(view).numpy() == ids).all()
+    if mode != "RGB":
+        image.putalpha(Image.fromarray(ids))
+        image.save(tmp_path / "i.png")
+        assert (read_instances(view).numpy() == ids).all()
+        image.putalpha(Image.fromarray(ids * 2))
+        image.save(tmp_path / "i.png")
+        with pytest.raises(InputError, match=r"i\.png is transparent in places"):
+            read_instances(view)
+
+
 @pytest.mark.parametrize("factor", [2, 5, 10])
 def test_smaller_ids_are_the_commonest_under_each_pixel(tmp_path: Path, factor: int):
     ids = RNG.integers(0, 3, (30, 40), dtype=np.uint8)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,10 @@ from transformers import GroundingDinoProcessor
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.segmenters import Detector, load_detector, load_segmenter
-from sanerf_hq.segmenters.grounding_dino import GroundingDino, caption, load_grounding_dino
+from sanerf_hq.segmenters.grounding_dino import GroundingDino, caption, load_grounding_dino, shown_size
+from sanerf_hq.segmenters.hub import cached_folder
 from support import tiny_models
+from support.fake_hub import FakeHub
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,19 @@ def test_pictures_are_scaled_and_normalised_as_the_library_does(
     assert ours.shape == theirs.shape
     off = (ours - theirs).abs() * 0.225 * 255  # grey levels
     assert float(off.mean()) < 0.6 and float(off.max()) < 2.5, "they round to whole grey levels in between"
+
+
+def test_pictures_are_shown_in_the_librarys_own_size():
+    from transformers import GroundingDinoImageProcessorPil
+
+    theirs = sys.modules[GroundingDinoImageProcessorPil.__module__].get_size_with_aspect_ratio
+    sizes = [(1080, 1920), (3862, 2347), (800, 1066), (1066, 800), (800, 1400), (600, 600)]
+    chance = random.Random(0)
+    sizes += [(chance.randint(100, 4000), chance.randint(100, 4000)) for _ in range(2000)]
+    for height, width in sizes:
+        expected = theirs((height, width), 800, 1333)
+        assert shown_size(height, width, 800) == expected, (height, width)
+    assert shown_size(2, 4000, 800) == (1, 1333)
 
 
 def test_boxes_and_scores_are_those_of_the_librarys_own_path(detector: GroundingDino):
@@ -86,11 +103,27 @@ def test_what_is_no_detector_is_refused(folder: Path, sam_folder: Path, tmp_path
     with pytest.raises(InputError, match=r"say grounding_dino:… for it"):
         load_segmenter(f"sam:{folder}")
     mute = shutil.copytree(folder, tmp_path / "mute")
-    for content in (None, "{"):
+    for content, said in ((None, "is missing"), ("{", "cannot be read")):
         (mute / "tokenizer.json").unlink()
         if content:
             (mute / "tokenizer.json").write_text(content)
-        with pytest.raises(InputError, match=r"tokenizer\.json is missing or cannot be read") as caught:
+        with pytest.raises(InputError, match=rf"tokenizer\.json {said}") as caught:
             load_detector(f"grounding_dino:{mute}")
         assert "\n" not in str(caught.value)
         (mute / "tokenizer.json").touch()
+
+
+def test_a_tokenizer_that_the_cache_lacks_is_fetched(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    tiny = "IDEA-Research/grounding-dino-tiny"
+    hub = FakeHub(tmp_path / "hub", {tiny: folder}).install(monkeypatch)
+    (hub.put(tiny, folder) / "tokenizer.json").unlink()
+    assert cached_folder(tiny) is None
+    assert isinstance(load_detector("grounding_dino"), Detector)
+    assert hub.downloads == [tiny]
+    hub.models[tiny] = shutil.copytree(folder, tmp_path / "mute")
+    (hub.models[tiny] / "tokenizer.json").unlink()
+    shutil.rmtree(hub.cache)
+    with pytest.raises(InputError, match=r"no configuration with safetensors and tokenizer\.json"):
+        load_detector("grounding_dino")

@@ -14,6 +14,7 @@ from sanerf_hq.choices import SEGMENTERS
 from sanerf_hq.errors import InputError
 from sanerf_hq.segmenters import WEIGHTS, GrabCut, Segmenter, load_segmenter
 from sanerf_hq.segmenters.weights import published
+from support.fake_hub import FakeHub
 
 
 @pytest.fixture
@@ -108,6 +109,18 @@ def test_what_is_in_the_cache_is_used_offline(offline: Path, sam_folder: Path):
 
 def test_a_folder_that_is_not_there(tmp_path: Path, offline: Path):
     assert "is no folder and no hub id" in sentence(f"sam:{tmp_path / 'none'}")
+
+
+def test_a_mistyped_folder_is_not_asked_of_the_hub(
+    tmp_path: Path, sam_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "models").mkdir()
+    monkeypatch.chdir(tmp_path)
+    hub = FakeHub(tmp_path / "hub", {"models/sam": sam_folder}).install(monkeypatch)
+    assert "models holds no folder sam; check the path" in sentence("sam:models/sam")
+    assert hub.downloads == []
+    hub.put("models/sam", sam_folder)
+    assert isinstance(load_segmenter("sam:models/sam"), Segmenter)
 
 
 def test_a_size_that_is_not_there(offline: Path):

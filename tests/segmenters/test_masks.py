@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -64,6 +65,16 @@ def test_files_are_found_by_name_or_by_unique_stem(tmp_path: Path, scene: Scene)
     assert torch.equal(labels[2], torch.from_numpy(ids()).long() + 1)
 
 
+def test_names_may_be_spelled_as_another_system_does(tmp_path: Path):
+    composed, apart = (normalize(form, "Küche") for form in ("NFC", "NFD"))
+    assert composed != apart
+    root = write_scene(tmp_path / "scene", [frame(f"images/{composed}.png"), frame("images/b.png")])
+    scene = load_scene(root)
+    for name in (f"{apart}.png", "b.PNG"):
+        save(tmp_path / "own" / name, ids())
+    assert len(load(tmp_path / "own", scene).paths) == 2
+
+
 def test_identities_may_be_of_16_bits(tmp_path: Path, scene: Scene):
     save(tmp_path / "own/a.png", ids().astype(np.uint16) * 1000)
     labels = load(tmp_path / "own", scene).labels(scene.view("a"))
@@ -91,14 +102,58 @@ def test_one_object_in_view_keeps_its_identity(tmp_path: Path, scene: Scene):
     assert [masks.identify(scene.view(stem), click) for stem in "ab"] == [3, 3]
 
 
-def test_soft_edges_are_hardened(tmp_path: Path, scene: Scene):
-    soft = np.where(ids() == 7, 255, 0).astype(np.uint8)
-    soft[4, 4:38] = np.linspace(1, 254, 34)  # an edge of 34 greys
+@pytest.mark.parametrize(
+    ("white", "dtype"), [(255, np.uint8), (254, np.uint8), (65535, np.uint16), (65000, np.uint16)]
+)
+def test_soft_edges_are_hardened_to_one_label(tmp_path: Path, scene: Scene, white: int, dtype: type):
+    soft = np.where(ids() == 7, white, 0).astype(dtype)
+    soft[4, 4:38] = np.linspace(1, white - 1, 34)  # an edge of 34 greys
     save(tmp_path / "own/a.png", soft)
     labels = load(tmp_path / "own", scene).labels(scene.view("a"))
     assert labels is not None
     assert labels.unique().tolist() == [0, 255]
-    assert torch.equal(labels == 255, torch.from_numpy(soft >= 128))
+    assert torch.equal(labels == 255, torch.from_numpy(soft > white / 2))
+
+
+def test_noise_of_a_network_near_black_and_white_is_hardened(tmp_path: Path, scene: Scene):
+    chance = np.random.default_rng(0)
+    noise = chance.integers(0, 12, (30, 40))
+    save(tmp_path / "own/a.png", np.where(ids() == 7, 250 - noise, noise).astype(np.uint8))
+    save(
+        tmp_path / "own/b.png",
+        np.where(ids() == 7, chance.integers(0, 30, (30, 40)), noise // 6).astype(np.uint8),
+    )
+    masks = load(tmp_path / "own", scene)
+    inside, nothing = masks.labels(scene.view("a")), masks.labels(scene.view("b"))
+    assert inside is not None and nothing is not None
+    assert torch.equal(inside, torch.from_numpy((ids() == 7) * 255))
+    assert not nothing.any()
+
+
+def test_deep_white_is_the_white_of_other_views(tmp_path: Path, scene: Scene):
+    save(tmp_path / "own/a.png", (ids() == 3).astype(np.uint16) * 65535)
+    labels = load(tmp_path / "own", scene).labels(scene.view("a"))
+    assert labels is not None
+    assert torch.equal(labels, torch.from_numpy((ids() == 3) * 255))
+
+
+def test_a_picture_is_no_image_of_labels(tmp_path: Path, scene: Scene):
+    path = save(tmp_path / "own/a.png", np.random.default_rng(0).integers(0, 256, (30, 40), dtype=np.uint8))
+    with pytest.raises(InputError, match="greys and is neither a mask nor an image of labels") as caught:
+        load(tmp_path / "own", scene).labels(scene.view("a"))
+    assert str(path) in str(caught.value)
+
+
+def test_small_things_on_much_background_keep_their_labels(tmp_path: Path, scene: Scene):
+    few = np.zeros((30, 40), np.int64)
+    for i in range(20):
+        few[5 * (i // 8) :, 5 * (i % 8) :][:4, :4] = 240 + i // 2 * (-1) ** i
+    numbered = np.where(few > 0, 26000 + few, np.arange(40)[None] // 3)  # as Cityscapes numbers kinds, things
+    for labels in (few, numbered):
+        save(tmp_path / "own/a.png", labels.astype(np.uint16))
+        found = load(tmp_path / "own", scene).labels(scene.view("a"))
+        assert found is not None
+        assert torch.equal(found, torch.from_numpy(labels))
 
 
 def test_many_identities_are_not_taken_for_soft_edges(tmp_path: Path, scene: Scene):
@@ -142,7 +197,7 @@ def test_a_view_without_a_file_cannot_be_prompted(tmp_path: Path, scene: Scene):
     ("pixels", "why"),
     [
         (np.zeros((20, 15), np.uint8), "15x20"),
-        (np.zeros((30, 40, 3), np.uint8), "mode RGB"),
+        (np.eye(3, dtype=np.uint8)[np.zeros((30, 40), int)], "mode RGB"),
     ],
     ids=["shape", "colour"],
 )

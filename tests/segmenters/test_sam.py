@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from sanerf_hq.errors import InputError
 from sanerf_hq.segmenters import DecoderPrompt, Embedding, Masks, Segmenter, load_segmenter
 from sanerf_hq.segmenters.letterbox import Letterbox
 from sanerf_hq.segmenters.sam_hq import SamHQ
@@ -321,9 +322,10 @@ def test_the_mask_of_sam_hq_is_sams_best_scored_and_the_hq_token_s(sam_hq_folder
 
 
 def test_sam_hq_without_a_global_block_is_refused(tmp_path: Path):
-    segmenter = load(f"sam_hq:{tiny_models.save('sam_hq', tmp_path, global_attention=())}")
-    with pytest.raises(ValueError, match="no intermediate embeddings"):
-        segmenter.embed(photo(20, 30))
+    folder = tiny_models.save("sam_hq", tmp_path, global_attention=())
+    with pytest.raises(InputError, match="has no block that sees the whole image") as caught:
+        load(f"sam_hq:{folder}")
+    assert str(folder) in str(caught.value)
 
 
 def test_sam_2_reads_all_three_levels(sam2_folder: Path):

@@ -166,7 +166,7 @@ def cache_folder() -> Finding:
 
     folder = Path(os.environ.get("SANERF_KERNEL_CACHE") or platformdirs.user_cache_dir("sanerf_hq")) / "warp"
     existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
-    if not os.access(existing, os.W_OK):
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
         return Finding(
             "kernel cache",
             "broken",

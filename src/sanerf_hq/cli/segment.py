@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sanerf_hq.prompts import Prompt
     from sanerf_hq.radiance import RadianceField, ViewSamples
     from sanerf_hq.runs import ProgressCallback, SegmentationFolder
-    from sanerf_hq.segmenters import MaskFolder, Segmenter
+    from sanerf_hq.segmenters import Detector, MaskFolder, Segmenter
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class Segment:
     text: Annotated[str | None, tyro.conf.arg(metavar="WORDS")] = None
     """What the object is, such as "a gold cape", in place of clicks and boxes; the thing that fits best."""
     detector: DetectorWords = None
+    least_score: Annotated[float | None, tyro.conf.arg(metavar="S")] = None
+    """How well a box has to fit the words of --text to count, from 0 to 1; 0.3 if not given."""
     everything: bool = False
     """All things that views from all round agree upon, in place of prompts: thing 1, thing 2 and so on."""
     prompts: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None
@@ -92,9 +94,10 @@ class Segment:
 
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.masks import DECODE_PRESETS
+        from sanerf_hq.prompts import marks_of, split_prompts
         from sanerf_hq.radiance import load_radiance_field, load_view_samples
         from sanerf_hq.runs import check_name, check_writable
-        from sanerf_hq.segmenters import load_segmenter
+        from sanerf_hq.segmenters import load_detector, load_segmenter
 
         field = load_radiance_field(self.folder, self.device)
         still = field
@@ -110,11 +113,16 @@ class Segment:
         decoding = DECODE_PRESETS[self.preset]
         if self.segment_on is not None:
             decoding = replace(decoding, segment_on=self.segment_on)
+        for prompt in split_prompts([one for prompts in asked.values() for one in prompts])[0]:
+            marks_of(field, prompt)  # which says what is wrong before the work
         segmenter = load_segmenter(self.segmenter, field.at_home().scene, self.device)
+        detector = None
+        if self.text is not None:
+            detector = load_detector(self.detector or "grounding_dino", self.device)
         with ConsoleProgress() as progress:
             pool = load_view_samples(field, progress)
             seen = pool.of_moment(still.at_home()) if field.moments else pool
-            wanted = asked or self._found(still, segmenter, decoding.segment_on, seen, progress)
+            wanted = asked or self._found(still, segmenter, detector, decoding.segment_on, seen, progress)
         beside = self._beside(field) if self.add else {}
         before = tuple(dict.fromkeys(one for masks in beside.values() for one in masks.names))
         self._check_new(wanted, before)
@@ -189,16 +197,27 @@ class Segment:
             InputError: They are given in two ways, or mean nothing.
         """
         from sanerf_hq.prompts import read_prompts
+        from sanerf_hq.segmenters.grounding_dino import caption
 
         placed = self.point or self.negative or self.box or self.point3d or self.negative3d
         if self.text is not None and (placed or self.prompts or self.everything):
             raise InputError("--text and other prompts exclude each other; give one of them")
-        if self.detector is not None and self.text is None:
-            raise InputError("--detector looks for the words of --text; give them, or leave it out")
+        for option, value in (("--detector", self.detector), ("--least-score", self.least_score)):
+            if value is not None and self.text is None:
+                raise InputError(f"{option} is about the words of --text; give them, or leave it out")
+        if self.least_score is not None and not 0 <= self.least_score <= 1:
+            raise InputError(f"--least-score is {self.least_score:g}; give a number from 0 to 1")
+        if self.text is not None:
+            caption(self.text)  # which refuses a text without words
         if self.everything and (placed or self.prompts or self.object):
             raise InputError("--everything and prompts exclude each other; give one of them")
         if self.prompts is not None and (placed or self.object):
             raise InputError("--prompts and prompts by options exclude each other; give one of them")
+        if self.view is not None and all(":" in text for text in (*self.point, *self.negative, *self.box)):
+            raise InputError(
+                f"--view {self.view} has no --point, --negative or --box without a view of its own; "
+                "give one, or leave it out"
+            )
         if self.text is not None or self.everything:
             return {}
         return (
@@ -211,6 +230,7 @@ class Segment:
         self,
         field: RadianceField,
         segmenter: Segmenter | MaskFolder,
+        detector: Detector | None,
         segment_on: Literal["photo", "render"],
         pool: ViewSamples,
         progress: ProgressCallback,
@@ -218,9 +238,10 @@ class Segment:
         """Boxes round all things, or round what the words say, told to the user."""
         from sanerf_hq.masks import find_everything
         from sanerf_hq.prompts import find_by_text
-        from sanerf_hq.segmenters import MaskFolder, load_detector
+        from sanerf_hq.prompts.text import LEAST_SCORE
+        from sanerf_hq.segmenters import MaskFolder
 
-        if self.text is None:
+        if self.text is None or detector is None:
             if isinstance(segmenter, MaskFolder):
                 raise InputError(
                     f"--everything needs a segmenter that answers clicks, not {self.segmenter}; name one"
@@ -228,9 +249,8 @@ class Segment:
             things = find_everything(field, segmenter, pool, segment_on=segment_on, progress=progress)
             print(f"{len(things)} things found")
             return {name: list(prompts) for name, prompts in things.items()}
-        boxes = find_by_text(
-            field, load_detector(self.detector or "grounding_dino", self.device), self.text, progress=progress
-        )
+        least = LEAST_SCORE if self.least_score is None else self.least_score
+        boxes = find_by_text(field, detector, self.text, progress=progress, least_score=least)
         for one in boxes:
             print(f"{self.text!r} in {one.view}: {','.join(f'{value:.0f}' for value in one.box)}")
         return {self.object or self.name: list(boxes)}

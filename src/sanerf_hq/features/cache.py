@@ -11,7 +11,8 @@ from pathlib import Path
 from jaxtyping import UInt8
 from torch import Tensor
 
-from sanerf_hq.runs import DamagedFile, TensorFile, read_tensors, write_tensors
+from sanerf_hq.errors import InputError
+from sanerf_hq.runs import TensorFile, read_tensors, write_tensors
 from sanerf_hq.segmenters import Embedding, Segmenter
 
 FORMAT = "1"
@@ -25,13 +26,15 @@ class EmbeddingCache:
 
     A file holds the embedding (floating point in half precision, on the CPU) and, as metadata, the image's
     digest, the segmenter's identity, the view's name and the image's size. A file that belongs to another
-    image or segmenter is replaced; one that is damaged is reported to the log and replaced.
+    image or segmenter is replaced; one that is damaged is reported to the log and replaced. Where none can be
+    written, the log says so once, and embeddings are computed whenever they are asked for.
     """
 
     def __init__(self, folder: Path, segmenter: Segmenter) -> None:
         """Keep embeddings by ``segmenter`` below ``folder``, a run's ``features``, made when first needed."""
         self._folder = folder / slug(segmenter.identity)
         self._segmenter = segmenter
+        self._reported = False
 
     def path(self, view_name: str) -> Path:
         """Where a view's embedding is kept."""
@@ -46,7 +49,7 @@ class EmbeddingCache:
                 content is part of the key.
 
         Raises:
-            InputError: The image cannot be read, or the file cannot be written.
+            InputError: The image cannot be read.
         """
         pixels = image if isinstance(image, Tensor) else image()
         height, width, _ = pixels.shape
@@ -64,7 +67,12 @@ class EmbeddingCache:
             return Embedding(kept.tensors, height, width, view_name)
         made = self._segmenter.embed(pixels, view_name)
         tensors = {name: _halved(tensor).cpu() for name, tensor in made.tensors.items()}
-        write_tensors(path, tensors, key)
+        try:
+            write_tensors(path, tensors, key)
+        except InputError as error:
+            if not self._reported:
+                LOG.warning("embeddings are not kept, they are computed again when needed: %s", error)
+            self._reported = True
         return Embedding(tensors, height, width, view_name)
 
 
@@ -84,8 +92,8 @@ def _read(path: Path) -> TensorFile | None:
         return None
     try:
         return read_tensors(path)
-    except DamagedFile:
-        LOG.warning("%s is damaged: the embedding is computed again", path)
+    except InputError:
+        LOG.warning("%s is damaged or cannot be read: the embedding is computed again", path)
         return None
 
 

@@ -22,7 +22,7 @@ from sanerf_hq.prompts import (
     Prompt,
     SpacePrompt,
     lift,
-    marks_of,
+    marks_by_view,
     space_cloud,
     split_prompts,
 )
@@ -47,7 +47,8 @@ def decode_masks(
     Args:
         field: A field at home in its run.
         segmenter: A segmenter, or labels of the user's own.
-        prompts: What is meant: clicks or boxes in views or cameras, points in space, or several of these.
+        prompts: What is meant: clicks or boxes in views or cameras, points in space, or several of these;
+            those of one view count together, in one prompt or in several.
         name: What the object is called.
         config: How; by default the photos, spreading to every view that sees the object.
         progress: Told of the views done; may raise Cancelled.
@@ -101,7 +102,7 @@ def begin_survey(
     if isinstance(pictures, MaskFolder):
         return Labelled(field, pictures, asked, polls, config)
     pictured, space = split_prompts(asked)
-    drawn = [marks_of(field, prompt) for prompt in pictured]
+    drawn = marks_by_view(field, pictured)
     fences = [Fence.round(field, marks) for marks in drawn if marks.box is not None]
     wave = Wavefront(field, pictures, polls, config, rivals, fences)
     for marks in drawn:
@@ -119,7 +120,7 @@ def clicked_points(field: RadianceField, prompts: Prompt | Sequence[Prompt]) -> 
         InputError: A click lies off its image or on empty space, or its view does not exist.
     """
     pictured, space = split_prompts(_as_list(prompts))
-    clouds = [lift(field, marks_of(field, prompt)) for prompt in pictured]
+    clouds = [lift(field, marks) for marks in marks_by_view(field, pictured)]
     cloud = Cloud.join([*clouds, *map(space_cloud, space)])
     return cloud.points[cloud.labels == 1]
 

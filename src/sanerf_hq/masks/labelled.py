@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
@@ -21,7 +22,7 @@ from sanerf_hq.prompts import (
     Marks,
     Prompt,
     lift,
-    marks_of,
+    marks_by_view,
     sightings,
     space_cloud,
     split_prompts,
@@ -32,6 +33,10 @@ from sanerf_hq.segmenters import MaskFolder
 LEAST_CONFIRMED = 0.25  # share of the masks where a point is seen that must agree with it
 POINTS_A_BOX = 8  # points that stand for a box in other views
 MOST_PIXELS = 2000  # of a mask, that these are chosen from
+MOST_OTHERWISE = (
+    0.2  # share of views that may call what was clicked otherwise: they may see something before it
+)
+LOG = logging.getLogger(__name__)
 
 
 @final
@@ -53,7 +58,7 @@ class Labelled:
         """
         self._home, self._folder, self._polls, self._config = field.at_home(), folder, polls, config
         pictured, space = split_prompts(list(prompts))
-        marks = [marks_of(field, prompt) for prompt in pictured]
+        marks = marks_by_view(field, pictured)
         identity = self._pictured_identity(marks)
         clouds = [self._lifted(field, one, identity) for one in marks]
         cloud = Cloud.join([*clouds, *map(space_cloud, space)])
@@ -70,6 +75,7 @@ class Labelled:
         self._waiting += [n for n in range(len(self._home.views)) if n not in self._waiting]
         self._total = len(self._waiting)
         self._masks: dict[int, Bool[Tensor, "h w"]] = {}
+        self._otherwise = 0
 
     def decode(self, most: int | None, told: Told) -> None:
         while self._waiting and (most is None or self._total - len(self._waiting) < most):
@@ -78,7 +84,27 @@ class Labelled:
             mask = self._folder.mask(self._home.views[number], self.identity)
             if mask is not None:
                 self._masks[number] = resized_labels(mask.long(), camera.height, camera.width) > 0
+                self._otherwise += not bool(mask.any()) and self._is_called_otherwise(number)
             told(self._total - len(self._waiting), self._total)
+            if not self._waiting:
+                self._warn_of_others()
+
+    def _warn_of_others(self) -> None:
+        seeing = len(self._masks.keys() & set(self._seeing()))
+        if self._otherwise > MOST_OTHERWISE * seeing:
+            LOG.warning(
+                "segmenter %s: %d of %d views that see the prompts have no identity %d, but another there; "
+                "give an object the same value in all views",
+                *(self._folder.name, self._otherwise, seeing, self.identity),
+            )
+
+    def _is_called_otherwise(self, number: int) -> bool:
+        """Whether a view has only other identities where it sees the positive points."""
+        labels, camera = self._folder.labels(self._home.views[number]), self._home.cameras[number]
+        assert labels is not None
+        labels = resized_labels(labels, camera.height, camera.width)
+        seen = at(labels, self._seen.xy[number][self._seen.visible[number] & self._on_object])
+        return bool((seen > 0).any())
 
     def repeat(self, told: Told) -> None:
         """Nothing: labels do not answer."""

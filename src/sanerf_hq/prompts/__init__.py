@@ -7,6 +7,7 @@ from sanerf_hq.prompts.lift import Marks as Marks
 from sanerf_hq.prompts.lift import Sightings as Sightings
 from sanerf_hq.prompts.lift import lift as lift
 from sanerf_hq.prompts.lift import lost_clicks as lost_clicks
+from sanerf_hq.prompts.lift import marks_by_view as marks_by_view
 from sanerf_hq.prompts.lift import marks_of as marks_of
 from sanerf_hq.prompts.lift import sightings as sightings
 from sanerf_hq.prompts.lift import space_cloud as space_cloud

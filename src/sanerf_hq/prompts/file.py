@@ -3,8 +3,9 @@
 Of the form ``{"objects": [{"name": "mug", "prompts": [{"view": "07", "positive": [[212, 140]]}]}]}``. A
 prompt has a ``view`` with ``positive`` and ``negative`` clicks or a ``box``; or ``positive3d`` and
 ``negative3d`` points in the scene's coordinates, with ``least_visible`` and ``crucial`` if there is need. In
-a scene that moves such points have a ``time``, by default the file's own. One prompt may stand without the
-list, its box beside it, so that a scene's ``scene.json`` is a prompts file.
+a scene that moves such points have a ``time``, by default the file's own. What belongs to a prompt of the
+other kind is refused. One prompt may stand without the list, and its box beside it, so that a scene's
+``scene.json`` is a prompts file.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ CLICKS, SPACE = (
     ("positive3d", "negative3d", "least_visible", "crucial", "time"),
 )
 KEYS = frozenset([*CLICKS, *SPACE])
+
+Box = tuple[float, float, float, float]
 
 
 def read_prompts(path: Path) -> dict[str, list[Prompt]]:
@@ -46,7 +49,11 @@ def read_prompts(path: Path) -> dict[str, list[Prompt]]:
         if value is None or not entries:
             raise fields.error('prompts is missing; write [{"view": …, "positive": [[x, y]]}]')
         inner = [fields.inside(one, f"prompt {i}") for i, one in enumerate(entries)]
-        found[name] = [_read(one, fields, top.number("time")) for one in inner]
+        if beside := _said(fields, KEYS - {"box"} if len(entries) == 1 else KEYS):
+            raise fields.error(
+                f"{beside[0]} stands beside prompts; write it into the prompt that it belongs to"
+            )
+        found[name] = [_read(one, _box(fields), top.number("time")) for one in inner]
     if not found:
         raise top.error('there is no object; write {"objects": [{"name": …, "prompts": …}]}')
     return found
@@ -60,26 +67,33 @@ def write_prompts(prompts: Mapping[str, Sequence[Prompt]]) -> list[dict[str, obj
     ]
 
 
-def _read(fields: Fields, whole: Fields, time: float | None) -> Prompt:
+def _read(fields: Fields, box_beside: Box | None, time: float | None) -> Prompt:
     unknown = sorted(set(fields.values) - KEYS)
     if unknown:
         raise fields.error(f"there is no {unknown[0]!r} in a prompt; write {', '.join(sorted(KEYS))}")
+    clicks, space = _said(fields, frozenset(CLICKS)), _said(fields, frozenset(SPACE))
+    if space and (clicks or box_beside is not None):
+        raise fields.error(
+            f"{space[0]} is said of points in space, {clicks[0] if clicks else 'box'} of a view; "
+            "write two prompts"
+        )
     on, off = ([(x, y) for x, y in _rows(fields, key, 2)] for key in ("positive", "negative"))
     on3, off3 = ([(x, y, z) for x, y, z in _rows(fields, f"{key}3d", 3)] for key in ("positive", "negative"))
-    view, box = fields.text("view"), _box(fields) or _box(whole)
+    view, box = fields.text("view"), _box(fields) or box_beside
+    least, crucial, own = fields.integer("least_visible"), _crucial(fields), fields.number("time")
     try:
-        if on3 or off3:
-            if view is not None or on or off:
-                raise InputError("points in space stand with clicks; write two prompts")
-            own = fields.number("time")
-            return SpacePrompt(
-                on3, off3, fields.integer("least_visible"), _crucial(fields), time if own is None else own
-            )
+        if space:
+            return SpacePrompt(on3, off3, least, crucial, time if own is None else own)
         if view is None:
             raise InputError("view is missing; name the view that is clicked in")
         return PointPrompt(view, on, off) if box is None else BoxPrompt(view, box, on, off)
     except InputError as error:
         raise fields.error(str(error)) from error
+
+
+def _said(fields: Fields, keys: frozenset[str]) -> list[str]:
+    """Which of these keys say something, by name."""
+    return sorted(key for key in keys if fields.values.get(key) not in (None, []))
 
 
 def _rows(fields: Fields, key: str, size: int) -> list[list[float]]:
@@ -100,7 +114,7 @@ def _crucial(fields: Fields) -> list[int]:
     return found
 
 
-def _box(fields: Fields) -> tuple[float, float, float, float] | None:
+def _box(fields: Fields) -> Box | None:
     entry = fields.items("box")
     if entry is None:
         return None

@@ -6,7 +6,9 @@ A projected point is used in a view only if the surface that the view sees there
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -98,6 +100,35 @@ def marks_of(field: RadianceField, prompt: PointPrompt | BoxPrompt) -> Marks:
     xy = (torch.tensor(clicks, dtype=torch.float32).reshape(-1, 2) + 0.5) * scale
     labels = torch.tensor([1] * len(prompt.positive) + [0] * len(prompt.negative), dtype=torch.int64)
     return Marks(camera, view, xy, labels, box)
+
+
+def marks_by_view(field: RadianceField, prompts: Sequence[PointPrompt | BoxPrompt]) -> list[Marks]:
+    """Prompts in the pixels that are worked at, those of one view together, as if they were one.
+
+    Of a view with several boxes each box stays by itself, with its own clicks. So does a prompt in a camera.
+
+    Raises:
+        InputError: As :func:`marks_of`.
+    """
+    drawn = [marks_of(field, prompt) for prompt in prompts]
+    boxes = Counter(one.view.name for one in drawn if one.view is not None and one.box is not None)
+    groups: dict[int | str, list[Marks]] = {}
+    for number, one in enumerate(drawn):
+        key = (
+            number
+            if one.view is None or (one.box is not None and boxes[one.view.name] > 1)
+            else one.view.name
+        )
+        groups.setdefault(key, []).append(one)
+    return [_together(group) for group in groups.values()]
+
+
+def _together(group: list[Marks]) -> Marks:
+    """Marks of one view, of which at most one has a box: those on the object come first, as in each."""
+    xy, labels = torch.cat([one.xy for one in group]), torch.cat([one.labels for one in group])
+    order = labels.argsort(descending=True, stable=True)
+    box = next((one.box for one in group if one.box is not None), None)
+    return replace(group[0], xy=xy[order], labels=labels[order], box=box)
 
 
 def lift(field: RadianceField, marks: Marks) -> Cloud:

@@ -15,6 +15,7 @@ from sanerf_hq.geometry import Camera
 
 Click = tuple[float, float]
 Point = tuple[float, float, float]
+FARTHEST = 1e18  # coordinate whose square 32-bit numbers hold
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,11 @@ class SpacePrompt:
         object.__setattr__(self, "crucial", tuple(self.crucial))
         if not self.positive and not self.negative:
             raise InputError("a 3D prompt has no point; give one on the object")
+        for point in (*self.positive, *self.negative):
+            if max(map(abs, point)) > FARTHEST:
+                raise InputError(
+                    f"a 3D point lies at {point}, beyond any scene; give it in the scene's units"
+                )
         total = len(self.positive) + len(self.negative)
         if self.least_visible is not None and not 1 <= self.least_visible <= total:
             raise InputError(f"least_visible is {self.least_visible} of {total} points; give 1 to {total}")

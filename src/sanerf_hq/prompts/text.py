@@ -54,6 +54,7 @@ def find_by_text(
     text: str,
     n_views: int = VIEWS,
     progress: ProgressCallback = quiet,
+    least_score: float = LEAST_SCORE,
 ) -> list[BoxPrompt]:
     """Prompts for the one thing that fits the words best in most views.
 
@@ -63,17 +64,20 @@ def find_by_text(
         text: What the object is, such as "a gold cape".
         n_views: Training views that are looked at, spread over the scene.
         progress: Told of the progress; may raise Cancelled.
+        least_score: How well a box has to fit the words to count, in [0, 1].
 
     Returns:
         A box in each of the views where it fits best, at most :data:`MOST_PROMPTS`.
 
     Raises:
-        InputError: The text is empty, or nothing in these views fits it.
+        InputError: The text is empty, the score not in [0, 1], or nothing in these views fits the text.
         Cancelled: The callback asked for it.
 
     Example:
         prompts = find_by_text(field, load_detector("grounding_dino"), "a gold cape")
     """
+    if not 0 <= least_score <= 1:
+        raise InputError(f"the least score (--least-score) is {least_score:g}; give a number from 0 to 1")
     home = field.at_home()
     order = spread_order(home, [], list(range(len(home.views))), torch.tensor(field.world.center))[:n_views]
     found: list[Finding] = []
@@ -83,7 +87,7 @@ def find_by_text(
         view = home.views[number]
         seen = detector.detect(read_image(view), text)
         likeliest = max([likeliest, *seen.scores[:1].tolist()])
-        fitting = int((seen.scores[:MOST_BOXES] >= LEAST_SCORE).sum())
+        fitting = int((seen.scores[:MOST_BOXES] >= least_score).sum())
         for box, score in zip(seen.boxes[:fitting], seen.scores[:fitting].tolist(), strict=True):
             place = placed(field, view, box)
             if place is not None:
@@ -93,7 +97,8 @@ def find_by_text(
     if not found:
         raise InputError(
             f"nothing in {len(order)} training views fits the text {text!r} (the likeliest scores "
-            f"{likeliest:.2f}, {LEAST_SCORE:g} is needed); use other words, or click on the object"
+            f"{likeliest:.2f}, {least_score:g} is needed); use other words, lower the least score "
+            "(--least-score), or click on the object"
         )
     agreed = max((together(one, found) for one in found), key=lambda group: sum(each.score for each in group))
     return [BoxPrompt(one.view, one.box) for one in agreed[:MOST_PROMPTS]]

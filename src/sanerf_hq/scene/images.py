@@ -20,7 +20,8 @@ from sanerf_hq.scene.image_files import image_size, is_scaled_copy, load_image
 from sanerf_hq.scene.scene import View
 
 WHITE = (255, 255, 255)
-INTEGER_MODES = ("1", "L", "P", "I", "I;16", "I;16L", "I;16B")  # "P": the palette's indices
+INTEGER_MODES = ("1", "L", "I", "I;16", "I;16L", "I;16B")
+COLOUR_MODES = ("LA", "RGB", "RGBA")  # whose channels may say the same
 MASK_THRESHOLD = 128
 DEEP_MODES = ("I;16", "I;16L", "I;16B")
 PHOTO_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
@@ -62,7 +63,7 @@ def read_mask(view: View, width: int | None = None) -> Bool[Tensor, "h w"]:
     if view.mask_path is None:
         return torch.ones(rows, columns, dtype=torch.bool)
     image = _load_copy(view.mask_path, view)
-    if image.mode in INTEGER_MODES and image.mode != "P":
+    if image.mode in INTEGER_MODES:
         values = np.asarray(image)
     elif image.mode in PHOTO_MODES:
         values = np.asarray(image.convert("RGB")).max(-1)
@@ -77,6 +78,10 @@ def read_mask(view: View, width: int | None = None) -> Bool[Tensor, "h w"]:
 
 def read_instances(view: View, width: int | None = None) -> Int64[Tensor, "h w"]:
     """The object id of every pixel, 0 = background.
+
+    Ids are greys. Of an image with a palette they are the indices, as label images with colours have it; the
+    greys where all of the palette is grey, or where only black and white of it are used. Colours whose
+    channels agree are greys as well.
 
     A smaller pixel takes the commonest id under it where the sizes divide (of several the one at its
     centre), else the id at its centre.
@@ -210,12 +215,53 @@ def _object_mask(path: Path, columns: int, rows: int) -> Bool[Tensor, "rows colu
 
 
 def _integers(image: Image.Image, path: Path) -> Int64[Tensor, "h w"]:
-    if image.mode not in INTEGER_MODES:
-        raise InputError(f"{path} has mode {image.mode}; save it as a grey PNG of 8 or 16 bit")
-    values = torch.from_numpy(np.asarray(image).astype(np.int64))
+    if image.mode == "P":
+        pixels = _indices_or_greys(image)
+    elif image.mode in COLOUR_MODES:
+        pixels = _agreed_channels(image, path)
+    elif image.mode in INTEGER_MODES:
+        pixels = np.asarray(image)
+    else:
+        raise _no_labels(image, path)
+    values = torch.from_numpy(pixels.astype(np.int64))
     if (values < 0).any():
         raise InputError(f"{path} holds numbers below 0; save it as a grey PNG of 8 or 16 bit")
     return values
+
+
+def _indices_or_greys(image: Image.Image) -> UInt8[np.ndarray, "h w"]:
+    """What the pixels of an image with a palette stand for.
+
+    Black and white alone are a mask, whichever comes first in the palette. Single greys among colours are
+    labels like others: the palette that DAVIS and VOC share has one.
+    """
+    indices = np.asarray(image)
+    colours = np.arange(256, dtype=np.uint8)[:, None].repeat(3, 1)
+    palette = np.array(image.getpalette() or [], np.uint8).reshape(-1, 3)
+    colours[: len(palette)] = palette
+    used = colours[np.unique(indices)]
+    black_and_white = np.isin(used, (0, 255)).all() and (used == used[:, :1]).all()
+    return colours[indices, 0] if black_and_white or (colours == colours[:, :1]).all() else indices
+
+
+def _agreed_channels(image: Image.Image, path: Path) -> UInt8[np.ndarray, "h w"]:
+    """The grey that all channels say; opacity must say the same, or nothing."""
+    pixels = np.asarray(image)
+    grey, others, alpha = pixels[..., 0], pixels[..., 1:], pixels[..., -1]
+    if image.mode != "RGB":
+        others = others[..., :-1]
+        if not bool(((alpha == 255) | (alpha == grey)).all()):
+            raise InputError(
+                f"{path} is transparent in places, and it is not clear what is meant there; "
+                "save it as a grey PNG of 8 or 16 bit"
+            )
+    if not bool((others == grey[..., None]).all()):
+        raise _no_labels(image, path)
+    return grey
+
+
+def _no_labels(image: Image.Image, path: Path) -> InputError:
+    return InputError(f"{path} has mode {image.mode}; save it as a grey PNG of 8 or 16 bit")
 
 
 def _shrunk_labels(ids: Int64[Tensor, "h w"], columns: int, rows: int) -> Int64[Tensor, "rows columns"]:

@@ -55,14 +55,28 @@ class GroundingDino:
     def pixel_values(self, image: UInt8[Tensor, "h w 3"]) -> Float[Tensor, "1 3 rows columns"]:
         """The image as the model is shown it: of its own shape, normalised."""
         height, width, _ = image.shape
-        scale = self.side / min(height, width)
-        if round(scale * max(height, width)) > LONGER_SIDE:
-            scale = LONGER_SIDE / max(height, width)
         planes = image.permute(2, 0, 1)[None].float()
-        size = (max(1, int(scale * height)), max(1, int(scale * width)))
+        size = shown_size(height, width, self.side)
         shown = F.interpolate(planes, size=size, mode="bilinear", antialias=True).clamp(0, 255) / 255
         mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
         return (shown - mean) / deviation
+
+
+def shown_size(height: int, width: int, side: int) -> tuple[int, int]:
+    """Rows and columns that the library scales a picture to, to the pixel.
+
+    The shorter side becomes ``side``, but for pictures whose longer one would exceed :data:`LONGER_SIDE`:
+    there the shorter is rounded, and the longer follows from how much it was reduced before that.
+    """
+    shorter, longer = sorted((height, width))
+    exact = float(side)
+    if longer / shorter * side > LONGER_SIDE:
+        exact = LONGER_SIDE * shorter / longer
+        side = max(1, round(exact))
+    if shorter == side:
+        return height, width
+    across = int(exact * longer / shorter)
+    return (side, across) if height < width else (across, side)
 
 
 def caption(text: str) -> str:
@@ -99,10 +113,12 @@ def _tokenizer(folder: ModelFolder) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     path = folder.path / TOKENIZER
+    if not path.is_file():
+        raise InputError(f"detector {folder.asked}: {path} is missing; get a whole copy of the model")
     try:
         return PreTrainedTokenizerFast(tokenizer_file=str(path))
     except Exception as error:  # the tokenizer's own, in another language
         raise InputError(
-            f"detector {folder.asked}: {path} is missing or cannot be read ({first_line(error)}); "
+            f"detector {folder.asked}: {path} cannot be read ({first_line(error)}); "
             "get a whole copy of the model"
         ) from error

@@ -26,9 +26,11 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a folder holds a configuration and weights, and all shards of them."""
+    """Whether a folder holds a configuration and weights, all shards, and a tokenizer if it reads words."""
     files = {path.name for path in weight_files(folder)}
     if not (folder / CONFIG).is_file() or not files:
+        return False
+    if _reads_words(folder) and not (folder / TOKENIZER).is_file():
         return False
     if not (folder / INDEX).is_file():
         return True
@@ -37,6 +39,14 @@ def is_whole(folder: Path) -> bool:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     return shards <= files
+
+
+def _reads_words(folder: Path) -> bool:
+    """Whether a model's configuration says so; one that cannot be read says nothing."""
+    try:
+        return json.loads((folder / CONFIG).read_text(encoding="utf-8"))["model_type"] == "grounding-dino"
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def cached_folder(hub_id: str) -> Path | None:
@@ -77,8 +87,9 @@ def fetched_folder(hub_id: str, called: str) -> Path:
     except Exception as error:  # the client raises its own, the network library's and the system's
         _raise_not_fetched(what, hub_id, error)
     if not is_whole(folder):
+        words = f" and {TOKENIZER}" if _reads_words(folder) else ""
         raise InputError(
-            f"{what} what came of it is no configuration with safetensors; "
+            f"{what} what came of it is no configuration with safetensors{words}; "
             "check the name, fetch it again, or give a folder with the weights"
         )
     return folder

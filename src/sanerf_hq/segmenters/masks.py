@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -13,9 +14,13 @@ from torch import Tensor
 from sanerf_hq.errors import InputError, NothingHit
 from sanerf_hq.scene import Scene, View, read_instances
 
-WHITE = 255
-SOFT_VALUES = 16  # an image of more greys than this, nine tenths of it black or white, is a soft mask
+WHITE, DEEP_WHITE = 255, 65535  # of 8 and of 16 bit
+SOFT_VALUES = 16  # an image of more greys than this, nearly all of it black or white, may be a soft mask
 SOFT_SHARE = 0.9
+SOFT_ENDS = 0.1  # of an image's largest value: how far from it, and from 0, white and black reach
+FAINT = 0.25  # of white: where a soft mask gets no brighter than this, nothing is masked
+ALIKE = 2.5  # neighbours of four: a square of three has 2.7 a pixel, the greys along a straight edge 2
+MOST_LABELS = 100  # of single pixels; beyond that, an image is a photo or some other picture
 
 Answer = Callable[[View, Int64[Tensor, "h w"], int], Bool[Tensor, "h w"] | None]
 
@@ -38,8 +43,9 @@ class MaskFolder:
     def labels(self, view: View) -> Int64[Tensor, "h w"] | None:
         """The identity of every pixel, 0 = background; None for a view without a file: it is unlabelled.
 
-        Identities are the values in the file. A black and white mask is an image of one identity, 255 (or
-        whatever its white is); the greys of a mask with soft edges are set to black or white.
+        Identities are the values in the file. A black and white mask is an image of one identity, 255 (or 1,
+        if it is of one bit); the greys of a mask with soft edges are set to black or white, which is 255 at
+        any depth and whatever the brightest of them is.
 
         Raises:
             InputError: The file is damaged, of another shape than the photo, or no image of integers.
@@ -47,7 +53,16 @@ class MaskFolder:
         path = self.paths.get(view.name)
         if path is None:
             return None
-        return _hardened(read_instances(replace(view, instance_path=path)))
+        values = read_instances(replace(view, instance_path=path))
+        distinct = _distinct(values)
+        if distinct.tolist() in ([0, DEEP_WHITE], [DEEP_WHITE]) or _is_soft(values, distinct):
+            return _hardened(values)
+        if len(distinct) > MOST_LABELS and _scattered(values, values > 0):
+            raise InputError(
+                f"{path} has {len(distinct)} greys and is neither a mask nor an image of labels; "
+                "save one value an object, 0 elsewhere"
+            )
+        return values
 
     def mask(self, view: View, identity: int) -> Bool[Tensor, "h w"] | None:
         """The pixels of an identity; None for a view that is unlabelled.
@@ -98,7 +113,8 @@ def load_mask_folder(folder: Path, scene: Scene) -> MaskFolder:
     """``masks:DIR``: PNG images named after the training views of a scene.
 
     Of view ``images/left/07.jpg`` the mask is ``images/left/07.jpg.png``, ``images/left/07.png``, or, where
-    no other view is called so, ``07.jpg.png`` or ``07.png``: the first of them that is there.
+    no other view is called so, ``07.jpg.png`` or ``07.png``: the first of them that is there. ``.PNG`` will
+    do, and so will letters with accents that are composed otherwise than in the view's name.
 
     Raises:
         InputError: The folder is missing, or holds no mask of any training view.
@@ -113,7 +129,8 @@ def load_mask_folder(folder: Path, scene: Scene) -> MaskFolder:
         candidates = [f"{relative}.png", str(relative.with_suffix(".png"))]
         if stems.count(view.stem) == 1:
             candidates += [f"{relative.name}.png", f"{view.stem}.png"]
-        found = next((folder / file for file in candidates if (folder / file).is_file()), None)
+        spelled = [folder / spelling for file in candidates for spelling in _spellings(file)]
+        found = next((path for path in spelled if path.is_file()), None)
         if found is not None:
             paths[view.name] = found
     if not paths:
@@ -141,13 +158,51 @@ def truth(scene: Scene) -> MaskFolder:
     return MaskFolder("truth", paths)
 
 
+def _spellings(file: str) -> list[str]:
+    """A file's name as one system or another may have written it."""
+    names = [file, *(normalize(form, file) for form in ("NFC", "NFD"))]
+    return [
+        name.removesuffix(".png") + suffix for name in dict.fromkeys(names) for suffix in (".png", ".PNG")
+    ]
+
+
+def _distinct(values: Int64[Tensor, "h w"]) -> Int64[Tensor, "n"]:
+    """The values of an image in rising order: counted, which is much faster than sorting, if it can be."""
+    if int(values.max()) > DEEP_WHITE:
+        return values.unique()
+    return values.flatten().bincount().nonzero()[:, 0]
+
+
+def _is_soft(values: Int64[Tensor, "h w"], distinct: Int64[Tensor, "n"]) -> bool:
+    """Whether the greys of an image are edges between black and white, not labels of regions."""
+    if len(distinct) <= SOFT_VALUES:
+        return False
+    brightest = int(distinct[-1])
+    between = (values > SOFT_ENDS * brightest) & (values < (1 - SOFT_ENDS) * brightest)
+    if _is_faint(brightest) or not bool(between.any()):
+        return _scattered(values, (values > 0) & (values < brightest))
+    return float(between.float().mean()) <= 1 - SOFT_SHARE and _scattered(values, between)
+
+
+def _scattered(values: Int64[Tensor, "h w"], where: Bool[Tensor, "h w"]) -> bool:
+    """Whether these pixels are no regions: fewer neighbours have their value than in a square of three."""
+    alike = torch.zeros_like(values)
+    across, down = (values.diff(dim=axis) == 0 for axis in (1, 0))
+    alike[:, 1:] += across
+    alike[:, :-1] += across
+    alike[1:] += down
+    alike[:-1] += down
+    return int(alike[where].sum()) < ALIKE * int(where.sum())
+
+
 def _hardened(values: Int64[Tensor, "h w"]) -> Int64[Tensor, "h w"]:
-    if not values.numel() or int(values.max()) != WHITE:
-        return values
-    extreme = (values == 0) | (values == WHITE)
-    if extreme.float().mean() < SOFT_SHARE or len(values.unique()) <= SOFT_VALUES:
-        return values
-    return torch.where(values > WHITE // 2, WHITE, 0)
+    """Black and white. Between them is half of the image's own white, for not all tools write 255."""
+    brightest = int(values.max())
+    return torch.zeros_like(values) if _is_faint(brightest) else torch.where(2 * values > brightest, WHITE, 0)
+
+
+def _is_faint(brightest: int) -> bool:
+    return brightest < FAINT * (WHITE if brightest <= WHITE else DEEP_WHITE)
 
 
 def _under(labels: Int64[Tensor, "h w"], points: Float[Tensor, "n 2"]) -> Int64[Tensor, "m"]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.segmenters.hub import CONFIG, fetched_folder, first_line, weight_files
+from sanerf_hq.segmenters.hub import CONFIG, cached_folder, fetched_folder, first_line, weight_files
 from sanerf_hq.segmenters.weights import KINDS, WEIGHTS, Kind, called, published
 
 if TYPE_CHECKING:
@@ -73,6 +73,11 @@ def find_model_folder(kind: Kind, where: str) -> ModelFolder:
     listed = published(kind, where)
     if listed is None and Path(where).expanduser().is_dir():
         path = Path(where).expanduser()
+    elif _HUB_ID.fullmatch(where) and Path(where).parent.is_dir() and not (listed or cached_folder(where)):
+        raise InputError(
+            f"{called(asked)}: {Path(where).parent} holds no folder {Path(where).name}; check the path, or, "
+            "if the hub's model of that name is meant, fetch it from another folder"
+        )
     elif listed is not None or _HUB_ID.fullmatch(where):
         path = fetched_folder(listed.hub_id if listed else where, called(asked))
     else:

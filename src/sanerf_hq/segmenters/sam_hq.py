@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from sanerf_hq.errors import InputError
 from sanerf_hq.segmenters.batches import LowResMasks, PromptBatch, decode_in_batches
 from sanerf_hq.segmenters.letterbox import Letterbox
 from sanerf_hq.segmenters.model_folder import find_model_folder, load_model
@@ -41,10 +42,6 @@ class SamHQ:
         letterbox = Letterbox(self.side, height, width)
         pixels = letterbox.pixel_values(image).to(self.model.device)
         final_map, early_maps = self.model.get_image_embeddings(pixels)
-        if not early_maps:
-            raise ValueError(
-                f"{self.name} gives no intermediate embeddings: no block of it sees the whole image"
-            )
         return Embedding({IMAGE: final_map[0], EARLY: early_maps[0][0]}, height, width, view)
 
     def mask_prompt(
@@ -87,10 +84,17 @@ def load_sam_hq(where: str = "", device: str = "cpu") -> SamHQ:
         device: Where to compute, in torch's words.
 
     Raises:
-        InputError: The weights are missing, damaged or of another model.
+        InputError: The weights are missing, damaged or of another model, or no block of it sees the whole
+            image: then it gives none of the early embeddings that the decoder reads.
     """
     folder = find_model_folder("sam_hq", where)
     from transformers import SamHQModel
 
     model = load_model(folder, SamHQModel, device)
+    vision: Any = model.config.vision_config
+    if not any(0 <= index < vision.num_hidden_layers for index in vision.global_attn_indexes):
+        raise InputError(
+            f"segmenter {folder.asked}: {folder.path} has no block that sees the whole image "
+            "(global_attn_indexes), whose embeddings SAM-HQ reads; choose another model"
+        )
     return SamHQ(folder.asked, f"sam_hq-{folder.digest()}", folder.side, model)
