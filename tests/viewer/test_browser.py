@@ -164,9 +164,7 @@ def test_one_click_is_enough_and_the_page_answers_while_the_field_is_trained(
     refined(session, browser)
     browser.press("Show")
     browser.press("Fly there")
-    until(
-        lambda: session.viewpoint and session.viewpoint.is_at(view.camera, 3.0), 60, "the ball's view again"
-    )
+    until(lambda: session.viewpoint and session.viewpoint.is_at(view.camera, 3.0), "the ball's view again")
     at_rest(session)
     overlay, truth = overlay_and_truth(session, view)
     browser.screenshot(tmp_path / "ball.png")
