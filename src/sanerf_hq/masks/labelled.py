@@ -33,9 +33,7 @@ from sanerf_hq.segmenters import MaskFolder
 LEAST_CONFIRMED = 0.25  # share of the masks where a point is seen that must agree with it
 POINTS_A_BOX = 8  # points that stand for a box in other views
 MOST_PIXELS = 2000  # of a mask, that these are chosen from
-MOST_OTHERWISE = (
-    0.2  # share of views that may call what was clicked otherwise: they may see something before it
-)
+MOST_OTHERWISE = 0.2  # of the views may call what was clicked otherwise: they may see something before it
 LOG = logging.getLogger(__name__)
 
 

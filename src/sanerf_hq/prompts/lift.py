@@ -114,11 +114,9 @@ def marks_by_view(field: RadianceField, prompts: Sequence[PointPrompt | BoxPromp
     boxes = Counter(one.view.name for one in drawn if one.view is not None and one.box is not None)
     groups: dict[int | str, list[Marks]] = {}
     for number, one in enumerate(drawn):
-        key = (
-            number
-            if one.view is None or (one.box is not None and boxes[one.view.name] > 1)
-            else one.view.name
-        )
+        key: int | str = number
+        if one.view is not None and (one.box is None or boxes[one.view.name] == 1):
+            key = one.view.name
         groups.setdefault(key, []).append(one)
     return [_together(group) for group in groups.values()]
 
