@@ -20,7 +20,9 @@ def test_each_camera_learns_where_its_nearer_things_are() -> None:
     for _ in range(400):
         views = torch.randint(2, (100,), generator=generator)
         low, high = ranges[views].unbind(-1)
-        nearness.learn(views, low + torch.rand(100, generator=generator) * (high - low))
+        distances = low + torch.rand(100, generator=generator) * (high - low)
+        ended = torch.rand(100, generator=generator) < 0.9
+        nearness.learn(views, torch.where(ended, distances, torch.nan), ended)
     quarter = ranges[:, 0] + NEARER * (ranges[:, 1] - ranges[:, 0])
     assert torch.allclose(nearness.log_reach[:2].exp(), quarter, rtol=0.05)
     near = nearness.of(torch.tensor([0, 1, 2]), most=torch.ones(3))

@@ -38,8 +38,9 @@ class CandidateDensities:
             closed: Whether the last of a ray stops all that is left.
         """
         alphas = -torch.expm1(-self.sigmas * spacing)
-        if closed:
-            alphas[candidates.last()] = 1.0
+        if closed and len(alphas):
+            last, any_ = candidates.last()
+            alphas.scatter_reduce_(0, last, any_.float(), "amax")
         return self.light * alphas
 
 

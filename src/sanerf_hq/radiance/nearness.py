@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 UNHEARD = 0.4  # of a camera's nearness, the distance within which its own rays do not change the density
@@ -43,13 +43,24 @@ class Nearness:
         """The nearness of each ray's camera, at most each camera's ``most``."""
         return torch.minimum(SHARE * self.reaches, most)[views]
 
-    def learn(self, views: Int64[Tensor, "n_rays"], distances: Float[Tensor, "n_rays"]) -> None:
-        """Move each camera's reach towards the quantile of the distances at which its rays end."""
-        nearer = (distances.log() < self.log_reach[views]).float()
+    def learn(
+        self,
+        views: Int64[Tensor, "n_rays"],
+        distances: Float[Tensor, "n_rays"],
+        ended: Bool[Tensor, "n_rays"],
+    ) -> None:
+        """Move each camera's reach towards the quantile of the distances at which its rays end.
+
+        Args:
+            views: Each ray's camera.
+            distances: At which it ends.
+            ended: Whether it does: distances of others are not looked at.
+        """
+        nearer = ended & (distances.log() < self.log_reach[views])
         n_cameras = len(self.log_reach)
         counts, below = (
-            torch.zeros(n_cameras, device=distances.device).index_add_(0, views, each)
-            for each in (torch.ones_like(nearer), nearer)
+            torch.zeros(n_cameras, device=distances.device).index_add_(0, views, each.float())
+            for each in (ended, nearer)
         )
         self.log_reach += RATE * (NEARER - below / counts.clamp_min(1)) * (counts > 0)
 

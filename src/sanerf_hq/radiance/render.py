@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int32, Int64
+from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor
 
 from sanerf_hq.geometry import Rays
@@ -53,10 +53,10 @@ class PackedSamples:
         """Moments of the samples, which are those of their ``rays``; None where these have none."""
         return None if rays.times is None else rays.times[self.ray_indices.long()]
 
-    def last(self) -> Int64[Tensor, "n_closed"]:
-        """The last sample of each ray that has any."""
+    def last(self) -> tuple[Int64[Tensor, "n_rays"], Bool[Tensor, "n_rays"]]:
+        """The last sample of each ray, and whether it has any: where not, the sample is some other ray's."""
         first, count = self.packed_info.long().unbind(-1)
-        return (first + count - 1)[count > 0]
+        return (first + count - 1).clamp_min(0), count > 0
 
     def moved(self, starts: Float[Tensor, "n_rays"]) -> PackedSamples:
         """The same samples, counted from ``starts`` before their rays' origins."""
@@ -89,10 +89,12 @@ def close(
     In a photo without transparency every ray ends somewhere. Were all that gets through mixed with a drawn
     colour, each hole behind a thin surface would thicken whatever lies before it: in the end, fog.
     """
+    if not len(weights):
+        return weights
     n_rays = samples.packed_info.shape[0]
     total = torch.zeros(n_rays, device=weights.device).index_add(0, samples.ray_indices.long(), weights)
-    last = samples.last()
-    left = (1 - total[samples.ray_indices[last].long()]).clamp_min(0)
+    last, any_ = samples.last()
+    left = (1 - total).clamp_min(0) * any_
     return weights.index_add(0, last, share * left)
 
 

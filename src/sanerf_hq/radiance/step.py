@@ -264,8 +264,8 @@ def make_step(
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         _descend(state, config, key.step, places, encoding)
-        ended = seen.opacity.detach() > 0.5
-        state.nearness.learn(views[ended], (seen.distance / seen.opacity).detach()[ended])
+        ends = (seen.distance / seen.opacity).detach()
+        state.nearness.learn(views, ends, seen.opacity.detach() > 0.5)
         _remember(grid, candidates, known.weights(candidates, config.march_step, alpha is None))
         if key.step % OCCUPANCY_EVERY == OCCUPANCY_EVERY - 1:
             late = key.step >= REVIEWED_SHARE * config.steps
