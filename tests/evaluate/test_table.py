@@ -21,7 +21,7 @@ JUG = ObjectResult("jug", iou=0.5, boundary_iou=0.2, mean_view_iou=0.3, iou_2d=0
 
 def test_rows(capsys: pytest.CaptureFixture[str]) -> None:
     result = bench(SceneResult("desk", 28.0, 26.5, 311.6, objects=(MUG, JUG)), SceneResult("fox", 24.0))
-    _, desk, mug, jug, fox, means = lines(capsys, result)
+    *_, desk, mug, jug, fox, means = lines(capsys, result)
     assert desk == ["desk", "28.00", "26.50", "312"]
     assert mug == ["mug", "0.900", "0.800", "0.700", "–", "0.600", "12.3"]
     assert jug == ["jug", "0.500", "0.200", "0.300", "0.250", "–", "–"]
@@ -39,8 +39,8 @@ def test_numbers_are_whole_on_a_narrow_terminal(capsys: pytest.CaptureFixture[st
 def test_names_are_neither_markup_nor_control_codes(capsys: pytest.CaptureFixture[str]) -> None:
     item = ObjectResult("[red]mug[/red]", iou=0.5)
     rows = lines(capsys, bench(SceneResult("desk\x1b[2J", objects=(item,))))
-    assert rows[1][0] == "desk\N{REPLACEMENT CHARACTER}[2J"
-    assert rows[2][0] == "[red]mug[/red]"
+    assert rows[2][0] == "desk\N{REPLACEMENT CHARACTER}[2J"
+    assert rows[3][0] == "[red]mug[/red]"
 
 
 def test_nothing_measured(capsys: pytest.CaptureFixture[str]) -> None:

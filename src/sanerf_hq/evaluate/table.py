@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sanerf_hq.evaluate.results import BenchResult, mean
 
-COLUMNS = ("PSNR", "on objects", "IoU", "BIoU", "view IoU", "2D IoU", "preview", "seconds")
+COLUMNS = ("PSNR", "on\nobjects", "IoU", "BIoU", "view\nIoU", "2D\nIoU", "preview", "seconds")
 NOT_MEASURED = "–"
-NAME_WIDTH = 12  # longer names are folded where the terminal is narrow; numbers never are
+NAME_WIDTH = 14  # longer names are folded where the terminal is narrow; numbers never are
 NUMBER_WIDTH = 5
 
 
@@ -29,7 +29,7 @@ def print_table(result: BenchResult, width: int | None = None) -> None:
     table.columns[0].min_width = NAME_WIDTH
     for column in table.columns[1:]:
         column.justify = "right"
-        column.min_width = max(len(str(column.header)), NUMBER_WIDTH)
+        column.min_width = max(NUMBER_WIDTH, *map(len, str(column.header).splitlines()))
     for scene in result.scenes:
         table.add_row(
             Text(_printable(scene.name), "bold"),

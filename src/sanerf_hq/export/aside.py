@@ -9,7 +9,6 @@ is stopped is taken away again. A folder that is there already, and empty, may b
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import shutil
@@ -18,9 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.runs.files import is_left, is_temporary
+from sanerf_hq.runs.files import DISK_FULL, is_left, is_temporary
 
-DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 LEFT_SECONDS = 24 * 3600.0  # a process that is not there may run on another machine, for no longer than this
 
 

@@ -22,11 +22,12 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.export.aside import DISK_FULL, file_aside
+from sanerf_hq.export.aside import file_aside
 from sanerf_hq.export.frames import Mode, moving_painter, painter
 from sanerf_hq.export.target import MovingTarget, Target
 from sanerf_hq.geometry import Camera
 from sanerf_hq.runs import Progress, ProgressCallback, quiet
+from sanerf_hq.runs.files import DISK_FULL
 
 STAGE = "video"
 SMALLEST = 16  # pixels a side that every codec takes

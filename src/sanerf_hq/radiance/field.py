@@ -21,7 +21,7 @@ from sanerf_hq.radiance.home import Home
 from sanerf_hq.radiance.moments import checked_time, nearest_moment
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.occupancy import Occupancy
-from sanerf_hq.radiance.render import shade
+from sanerf_hq.radiance.render import OPAQUE, shade
 from sanerf_hq.radiance.surfaces import SurfaceSamples, strongest
 from sanerf_hq.radiance.trace import Traced, trace
 from sanerf_hq.runs import (
@@ -36,7 +36,6 @@ from sanerf_hq.runs import (
 )
 
 RAYS_A_CHUNK = 8192
-OPAQUE = 0.5
 FINER = 0.5  # of the spacing that was trained with: to look at candidates is cheap, and edges gain
 FORMAT = "5"
 

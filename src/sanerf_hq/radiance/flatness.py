@@ -17,13 +17,13 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from sanerf_hq.geometry import PixelRays
+from sanerf_hq.radiance.render import OPAQUE
 
 SHARE = 0.3  # of a step's rays that come in threes
 FARTHEST = 0.3  # of a picture's width, between neighbours
 ONE_COLOUR = 0.06  # difference in colour at which neighbours are hardly taken for one surface
 CORE = 0.03  # bend from which on a line counts as broken, not as bent
 FROM = 0.1  # share of the steps in which it comes to its full weight
-OPAQUE = 0.5
 
 
 def lines_among(n_rays: int) -> int:

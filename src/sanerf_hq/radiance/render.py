@@ -13,6 +13,8 @@ from sanerf_hq.kernels import RaySamples, accumulate, render_weights
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.precision import autocast
 
+OPAQUE = 0.5  # opacity from which a ray is taken to end on a surface
+
 
 @dataclass(frozen=True)
 class PackedSamples:

@@ -24,7 +24,7 @@ from sanerf_hq.radiance.occupancy import Occupancy
 from sanerf_hq.radiance.passages import passages
 from sanerf_hq.radiance.pose_refinement import PoseRefinement
 from sanerf_hq.radiance.precision import autocast
-from sanerf_hq.radiance.render import PackedSamples, composite
+from sanerf_hq.radiance.render import OPAQUE, PackedSamples, composite
 from sanerf_hq.radiance.sampling import carving, choose_samples
 from sanerf_hq.radiance.stands import STAND, before_others, first_stands, stands
 from sanerf_hq.runs import Key, load_optimiser, optimiser_tensors, under_prefix, with_prefix
@@ -265,7 +265,7 @@ def make_step(
         loss.backward()
         _descend(state, config, key.step, places, encoding)
         ends = (seen.distance / seen.opacity).detach()
-        state.nearness.learn(views, ends, seen.opacity.detach() > 0.5)
+        state.nearness.learn(views, ends, seen.opacity.detach() > OPAQUE)
         _remember(grid, candidates, known.weights(candidates, config.march_step, alpha is None))
         if key.step % OCCUPANCY_EVERY == OCCUPANCY_EVERY - 1:
             late = key.step >= REVIEWED_SHARE * config.steps

@@ -28,7 +28,7 @@ from sanerf_hq.errors import InputError
 CHECKSUM_KEY = "checksum"
 _TEMPORARY = re.compile(r"\.tmp-(\d+)-[0-9a-f]{16}")
 _BEGUN = time.time()
-_DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _DELETE = "delete it and run again"
 
 
@@ -273,7 +273,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _raise_unwritable(path: Path, error: OSError) -> NoReturn:
-    if error.errno in _DISK_FULL:
+    if error.errno in DISK_FULL:
         raise InputError(
             f"{path} cannot be written, the disk is full: free some space and run again"
         ) from error

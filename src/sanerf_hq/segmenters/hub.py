@@ -6,18 +6,17 @@ reads words, its tokenizer are fetched.
 
 from __future__ import annotations
 
-import errno
 import json
 from pathlib import Path
 from typing import NoReturn
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.runs.files import DISK_FULL
 
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
 TOKENIZER = "tokenizer.json"
 FILES = (CONFIG, TOKENIZER, "*.safetensors", "*.safetensors.index.json")
-_DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -109,7 +108,7 @@ def _raise_not_fetched(what: str, hub_id: str, error: Exception) -> NoReturn:
             f"the hub has no such model, or a private one ({first_line(error)}); "
             "check the name, or sign in with `hf auth login`"
         )
-    elif isinstance(error, OSError) and error.errno in _DISK_FULL:
+    elif isinstance(error, OSError) and error.errno in DISK_FULL:
         why = "the disk is full; free some space, or set HF_HOME to a folder on another disk"
     elif isinstance(error, LocalEntryNotFoundError):  # what the client makes of a hub that does not answer
         why = f"cannot be downloaded: the hub does not answer ({first_line(error)}); " + _AWAY
