@@ -191,11 +191,31 @@ class Everything(ByColour):
 
 def test_what_reaches_far_beyond_several_clicks_is_not_meant(field_: BallField):
     x, y = center_pixel(3, 1)
-    several = decode_masks(field_, Everything(), PointPrompt("3", [(x - 1, y), (x + 2, y), (x, y + 2)]))
+    several = decode_masks(field_, Everything(), PointPrompt("3", [(x - 6, y), (x + 6, y), (x, y + 6)]))
     check_equals_truth(several, 1)
     alone = decode_masks(field_, Everything(), CLICK)
     mask = alone.mask("images/3.png")
     assert mask is not None and bool(mask.all()), "a lone click does not say how large a thing is"
+
+
+X, Y = center_pixel(3, 1)
+NEAREST = CENTERS[0] + RADIUS * torch.nn.functional.normalize(ball_camera(3).center - CENTERS[0], dim=0)
+FROM_4 = tuple(int(value) for value in ball_camera(4).project(NEAREST[None]).xy[0].tolist())
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        [PointPrompt("3", [(X, Y), (X, Y)])],
+        [PointPrompt("3", [(X, Y), (X + 1, Y)])],
+        [PointPrompt("3", [(X, Y)]), PointPrompt("4", [FROM_4])],
+    ],
+    ids=["twice", "side by side", "one spot in two views"],
+)
+def test_clicks_close_together_do_not_say_how_far_an_object_reaches(
+    field_: BallField, prompts: list[PointPrompt]
+):
+    check_equals_truth(decode_masks(field_, ByColour(), prompts), 1)
 
 
 def on_ball(azimuth_of: int) -> tuple[float, float, float]:

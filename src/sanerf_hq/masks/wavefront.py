@@ -20,6 +20,7 @@ from sanerf_hq.geometry import Camera
 from sanerf_hq.masks.abreast import abreast
 from sanerf_hq.masks.candidates import Candidate, at, candidates_of
 from sanerf_hq.masks.config import DecodeConfig
+from sanerf_hq.masks.extent import diagonal, in_hull
 from sanerf_hq.masks.fence import Fence
 from sanerf_hq.masks.guess import Guess
 from sanerf_hq.masks.interior import interior, outposts
@@ -45,8 +46,6 @@ POINTS_A_BOX = 8  # of the user's points, from which on the box round them says 
 BOX_OUTPOSTS = 5  # points, up to the far ends of what a box holds, that stand for it in other views
 MOST_PIXELS = 2000  # of a mask, that these are chosen from
 NEAREST = 16  # pixels of a mask, one of which stands for a click that was lost
-HULL = 0.3  # room round the box of the user's points, in its sides: points lie inside the object
-HULL_LEAST = 0.1  # the same at each end, in its longest side
 VIEWS_A_WAVE = 10
 GROUP = 16  # views whose embeddings are held at a time: SAM's take some megabytes each
 LEAST_ANSWERED = 0.5  # of the prompt, below which a mask is no answer
@@ -54,6 +53,7 @@ LEAST_KNOWN = 0.3  # of the largest guess: what a view must see of the object to
 SPREADS = 1.5  # times the largest distance between clicks that an object reaches beyond them
 POOR = 0.3  # weight below which a view is asked again
 RIVALLED = 0.5  # how far a mask is trusted that holds a point of another object
+SPANNED = 0.25  # of what a picture's mask measures across, from which clicks say how far an object reaches
 SETTLED = 0.9  # IoU with what is known from which a mask is not asked for again
 LIKE_GUESS = 0.5  # IoU with what was known that an answer must have
 
@@ -82,6 +82,7 @@ class Wavefront:
         self._least: int | None = None
         self._blind: set[int] = set()
         self._boxed = False
+        self._spans = False
         self._looked_at: set[int] = set()
         self._candidates: list[Candidate] = []
         self._settled: Settled | None = None
@@ -92,6 +93,7 @@ class Wavefront:
 
     def add_space(self, prompt: SpacePrompt) -> None:
         """Take in points that the user gave in space, and what is demanded of views that see them."""
+        self._spans = True
         visible = self._user.add(space_cloud(prompt))
         self._least = prompt.least_visible or self._least
         lacking = ~visible[:, list(prompt.crucial)].all(1)
@@ -115,6 +117,9 @@ class Wavefront:
         if not found:
             return
         best = max(found, key=lambda one: one.answered * one.predicted)
+        across = min(diagonal(one.mask.nonzero().float()) for one in found)
+        self._spans |= diagonal(marks.positive) >= SPANNED * across
+        found = self._with_near(found)
         self._stand_in(best, marks)
         if number is not None:
             self._prompted.append(number)
@@ -269,19 +274,20 @@ class Wavefront:
             if guess is None
             else self._from_guess(projected, guess, camera, embedding)[-1 if by_mask else 0 :]
         )
-        return [
+        found = [
             one
             for one in self._answers(number, embedding, asked, seen)
             if one.answered >= LEAST_ANSWERED
             and (guess is None or source != "repeated" or guess.likeness(one.mask) >= LIKE_GUESS)
         ]
+        return self._with_near(found)
 
     def _from_clicks(self, projected: ViewPrompts, camera: Camera) -> list[ViewPrompts]:
         """The user's points as a view sees them; with their box, where they are many."""
         positive = projected.points[projected.labels == 1]
         if self._config.choose:
             many = len(positive) >= POINTS_A_BOX
-            return (_in_hull(projected, camera) if many else []) or [projected]
+            return (in_hull(projected, camera) if many else []) or [projected]
         if len(positive) >= POINTS_A_BOX or (not self._config.spread and len(positive) > 1):
             return [replace(projected, box=torch.cat([positive.amin(0), positive.amax(0)]))]
         return [projected]
@@ -314,7 +320,7 @@ class Wavefront:
             if any(bool(inside.any()) for inside in held):
                 first = self._without_rivals(embedding, one, first, held, rivals, marks)
             found += first
-        return found if number < 0 else [replace(one, near=self._share_near(one)) for one in found]
+        return found
 
     def _without_rivals(
         self,
@@ -335,18 +341,21 @@ class Wavefront:
         free = [one for one in masks if not bool(at(one.mask, rivals).any())]
         return free or [replace(one, answered=one.answered * RIVALLED) for one in masks]
 
+    def _with_near(self, found: list[Candidate]) -> list[Candidate]:
+        return [one if one.number < 0 else replace(one, near=self._share_near(one)) for one in found]
+
     def _share_near(self, one: Candidate) -> float:
         """Share of what a mask shows that is beside no box of the user's, and not far off the clicks.
 
         That is, no farther than some times their own spread. Several clicks are spread over an object: what
-        is much larger is a wall or a table behind it.
+        is much larger is a wall or a table behind it. Clicks close together say nothing of that kind.
         """
         shown = self._polls.points(one.number, one.mask)
         return float(self._near_clicks(shown).float().mean()) if len(shown) else 1.0
 
     def _near_clicks(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, "n"]:
         clicks = self._user.on_object
-        if self._boxed or len(clicks) < 2:
+        if self._boxed or not self._spans or len(clicks) < 2:
             near = torch.ones(len(points), dtype=torch.bool)
             for fence in self._fences:
                 near &= ~fence.beside(points)
@@ -373,18 +382,6 @@ class Wavefront:
         """The same, where what all views say is evened out by the shape of what they say it of."""
         every = self._polls.shaped_guesses(self._settle()) if numbers else []
         return [every[number] for number in numbers]
-
-
-def _in_hull(prompts: ViewPrompts, camera: Camera) -> list[ViewPrompts]:
-    """Prompts with the box round the positive points and some room; nothing where these span no box."""
-    positive = prompts.points[prompts.labels == 1]
-    if len(positive) < 2:
-        return []
-    low, high = positive.amin(0), positive.amax(0)
-    margin = HULL / 2 * (high - low) + HULL_LEAST * (high - low).max() + 1
-    size = torch.tensor([camera.width, camera.height]).float()
-    box = torch.cat([(low - margin).clamp_min(0), torch.minimum(high + margin, size)])
-    return [replace(prompts, box=box)]
 
 
 def _held_by(one: Candidate, box: Float[Tensor, "4"] | None) -> Candidate:
