@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -172,13 +172,15 @@ def test_modes_and_the_crop_box_show_other_pictures(new_session: New):
     until(lambda: session.frame is not before and session.frame is not None and session.frame.is_final)
 
 
-def test_a_session_that_is_closed_in_the_middle_of_training_ends(new_session: New, workshop: Workshop):
+def test_a_session_that_is_closed_in_the_middle_of_training_ends(
+    new_session: New, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     session, _ = new_session()
     session.clicked(place(1), positive=True)
-    scratch = session.segmenting.scratch.folder
+    until(lambda: list(tmp_path.glob("sanerf-view-*")), "the training")
     session.close()
-    until(lambda: not scratch.exists())
-    time.sleep(0.2)
+    until(lambda: not list(tmp_path.glob("sanerf-view-*")), "its end")
     other, screen = new_session()
     other.clicked(place(1), positive=True)
     refined(other)
@@ -217,7 +219,7 @@ def test_a_preview_keeps_its_overlay_under_a_new_name(new_session: New, workshop
     session, _ = new_session()
     request = Request.of(SessionState().with_click(pointed(session, 1)).objects, "truth")
     shown: list[Outcome] = []
-    workshop.segment(request, session.segmenting.scratch, shown.append, quiet, refine=False)
+    workshop.segment(request, shown.append, quiet, refine=False)
     renamed = replace(request, objects=(("mug", request.objects[0][1]),))
     assert renamed.is_renaming_of(request)
     preview = shown[0].renamed(renamed)

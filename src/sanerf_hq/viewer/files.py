@@ -102,7 +102,6 @@ class Files:
             state = wanted.current(session)
             session.saved = save_session(
                 wanted.workshop.home,
-                session.segmenting.scratch,
                 name,
                 state,
                 outcome,

@@ -114,16 +114,16 @@ class Session:
             self._left[old] = self._left[old][0], None
 
     def close(self) -> None:
-        """End the session and delete its scratch folder."""
+        """End the session, and what it computes."""
         self._closed = True
         self._eyes.close()
         self.segmenting.close()
 
-        def sweep() -> None:
+        def wait() -> None:
             self._eyes.join()
-            self.segmenting.sweep()
+            self.segmenting.join()  # a training that is stopped deletes its folder
 
-        threading.Thread(target=sweep, name="sweeping").start()  # no daemon: the program's end waits for it
+        threading.Thread(target=wait, name="ending").start()  # no daemon: the program's end waits for it
 
     # Looking
 
@@ -287,10 +287,6 @@ class Session:
         if not self.is_refined:
             self._segment()
 
-    def retrain(self) -> None:
-        """Train the field of the present state, also where it is known."""
-        self._segment(anew=True)
-
     def opened(self, kept: Kept, before: History) -> bool:
         """Take a segmentation that was read back as the state.
 
@@ -324,10 +320,10 @@ class Session:
         """
         self.segmenting.look_for(what, look, lambda found: self.edit(lambda state: state.with_found(found)))
 
-    def _segment(self, anew: bool = False) -> None:
-        """Begin on what the present state asks for; ``anew``: also where the answer is known."""
+    def _segment(self) -> None:
+        """Begin on what the present state asks for."""
         if self.state.prompted:
-            self.segmenting.ask(self.workshop, self.request, anew)
+            self.segmenting.ask(self.workshop, self.request)
             return
         self.segmenting.cancel()
         self._show(self.segmenting.unprompted(self.state))
@@ -338,11 +334,11 @@ class Session:
         outcome, wanted = self.outcome, self.request
         if outcome is None or outcome.request != before or not wanted.is_renaming_of(before):
             return False
+        self.segmenting.cancel()
         outcome = outcome.renamed(wanted)
         self._show(outcome)
         if outcome.field is None:
             return False
-        self.segmenting.cancel()
         self.segmenting.keep(outcome)
         self._say(Status(self.segmenting.summary()))
         return True
