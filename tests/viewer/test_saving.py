@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.masks import MaskSet
 from sanerf_hq.objects import OBJECT_PRESETS, recorded_names, train_object_field
 from sanerf_hq.prompts import read_prompts
 from sanerf_hq.runs import Progress, ProgressCallback
@@ -51,10 +52,10 @@ def covered(workshop: Workshop, name: str) -> set[int]:
     found = load_session(workshop.field, name, "truth").outcome
     assert found.field is not None
     truth = torch.from_numpy(ball_photo(ball_camera(3))[1])
-    mask, seen = found.masks.mask("images/3.png"), found.field.render(ball_camera(3)).mask
-    assert mask is not None
+    labels, seen = found.masks.labels("images/3.png"), found.field.render(ball_camera(3)).mask
+    assert labels is not None
     balls = {n for n in (1, 2) if float((seen & (truth == n)).sum() / (truth == n).sum()) > 0.5}
-    assert balls == {n for n in (1, 2) if bool((mask & (truth == n)).any())}
+    assert balls == {n for n in (1, 2) if bool(((labels > 0) & (truth == n)).any())}
     return balls
 
 
@@ -186,6 +187,29 @@ def test_nothing_is_trained_for_a_name_or_a_colour(
     stage = workshop.home.run.stage("segmentations/mine")
     again = train_object_field(workshop.field, found.outcome.masks, "mine", OBJECT_PRESETS["draft"])
     assert stage is not None and again.names == ("mug",), "it counts as made of these masks and settings"
+
+
+def test_what_was_kept_without_prompts_is_kept_beside_what_is_added(new_session: New, workshop: Workshop):
+    views = [(view.name, ball_photo(workshop.home.sized(view))[1] == 1) for view in workshop.home.views]
+    masks = MaskSet.of_masks("red", [(view, torch.from_numpy(mask)) for view, mask in views], "mine")
+    train_object_field(workshop.field, masks, "api", OBJECT_PRESETS["draft"])
+    session, said = new_session()
+    files_of(session).open("api")
+    until(lambda: session.name == "api", "what is opened")
+    assert session.is_refined and session.outcome is not None and session.outcome.names == ("red",)
+    session.edit(lambda state: state.with_object("green"))
+    session.clicked(place(2), positive=True)
+    refined(session)
+    kept(session, "api")
+    assert said.errors == [] and session.outcome.names == ("red", "green")
+    assert recorded_names(workshop.home.run.segmentation("api")) == ("red", "green")
+    assert covered(workshop, "api") == {1, 2}
+    found = load_session(workshop.field, "api", "truth")
+    assert found.state.objects[1] == session.state.objects[1] and found.state.objects[0].is_prompted
+    session.edit(lambda state: state.with_active(0).with_part("subtract"))
+    session.clicked(place(1), positive=True)
+    until(lambda: said.errors, "the sentence")
+    assert said.errors == ["nothing is left of red; undo the last part"]
 
 
 def test_a_full_disk_leaves_what_was_there(

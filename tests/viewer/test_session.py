@@ -156,6 +156,19 @@ def test_saved_it_is_a_segmentation_and_opened_again_it_is_as_it_was(new_session
     assert "is taken" in refused.errors[-1]
 
 
+def test_a_part_without_clicks_is_no_reason_to_refine_again(new_session: New, workshop: Workshop):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    session.part("add")
+    Files(session, lambda name, content: None).save("mine", replace=False)
+    until(lambda: session.name == "mine", "what is saved")
+    other, _ = new_session()
+    Files(other, lambda name, content: None).open("mine")
+    until(lambda: other.name == "mine", "what is opened")
+    assert other.is_refined and screen.errors == []
+
+
 def test_modes_and_the_crop_box_show_other_pictures(new_session: New):
     session, screen = new_session()
     session.clicked(place(1), positive=True)

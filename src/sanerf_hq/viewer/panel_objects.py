@@ -123,7 +123,14 @@ def _row(one: ObjectState, active: bool) -> str:
     on = sum(click.positive for part in one.parts for click in part.clicks)
     off = sum(not click.positive for part in one.parts for click in part.clicks)
     boxes = sum(len(part.boxes) for part in one.parts)
-    said = [f"+{on}", f"−{off}", *([f"□{boxes}"] if boxes else []), *([] if one.visible else ["hidden"])]
+    known = any(part.masks is not None for part in one.parts)
+    said = [
+        *(["masks"] if known else []),
+        f"+{on}",
+        f"−{off}",
+        *([f"□{boxes}"] if boxes else []),
+        *([] if one.visible else ["hidden"]),
+    ]
     weight = "600" if active else "400"
     colour = "rgb({},{},{})".format(*one.colour)
     return (

@@ -99,7 +99,7 @@ class Segmenting:
 
     def unprompted(self, state: SessionState) -> Outcome | None:
         """What is known of objects that are prompted nowhere, such as those followed from another moment."""
-        objects = {(one.name, one.parts) for one in state.objects}
+        objects = set(Request.of(state.objects, "").objects)
         for outcome in reversed(self._known.values()):
             if objects.issuperset(outcome.request.objects):
                 return outcome

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.pictures import PALETTE
-from sanerf_hq.masks import save_masks
+from sanerf_hq.masks import MaskSet, save_masks
 from sanerf_hq.objects import (
     Record,
     load_object_field,
@@ -29,6 +29,7 @@ from sanerf_hq.viewer.state import ObjectState, Part, SessionState
 from sanerf_hq.viewer.workshop import Outcome, Request
 
 FORMAT = 1
+ONLY = "the object"  # what masks of one object call it, so that another name is nothing new
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ def _copy_exports(old: SegmentationFolder, new: SegmentationFolder) -> None:
 def load_session(field: RadianceField, name: str, segmenter: str) -> Kept:
     """A named segmentation as a session; one that ``sanerf segment`` made has colours of our own choice.
 
+    Objects that are kept without prompts, such as those of the Python interface, are known by their masks.
     In a scene that moves, prompts given at other times than the field's are left out.
 
     Args:
@@ -172,29 +174,38 @@ def load_session(field: RadianceField, name: str, segmenter: str) -> Kept:
             objects = tuple(read_object(one) for one in viewer["objects"])
             threshold = float(viewer["threshold"])
         else:
-            prompts = read_prompts(folder.prompts) if record.get("objects") else {}
-            objects = tuple(
-                ObjectState(
-                    one, PALETTE[i % len(PALETTE)], parts=(part_of(prompts.get(one, ()), home.scene),)
-                )
-                for i, one in enumerate(found.names)
-            )
-            threshold = 0.0
+            objects, threshold = (), 0.0
+        known = {one.name for one in objects}
+        prompts = read_prompts(folder.prompts) if record.get("objects") else {}
+        objects += tuple(
+            ObjectState(one, PALETTE[i % len(PALETTE)], parts=(part_of(prompts.get(one, ()), home.scene),))
+            for i, one in enumerate(found.names)
+            if one not in known
+        )
         time = float(record.get("time") or 0.0)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder.prompts} is damaged ({error}); segment again") from error
-    objects = tuple(replace(one, parts=_of_moment(one.parts, field, time)) for one in objects)
+    if home.moment is None:
+        objects = tuple(_with_masks(one, masks) for one in objects)
+    else:
+        objects = tuple(replace(one, parts=_of_moment(one.parts, field, time)) for one in objects)
     state = SessionState(objects) if objects else SessionState()
-    parts = tuple((one, next((o.parts for o in objects if o.name == one), ())) for one in found.names)
     spec = str(record.get("segmenter") or segmenter)
-    return Kept(saved, state, Outcome(Request(parts, spec), masks, None, found, 0.0), threshold)
+    request = Request.of(tuple(one for one in objects if one.name in found.names), spec)
+    return Kept(saved, state, Outcome(request, masks, None, found, 0.0), threshold)
+
+
+def _with_masks(one: ObjectState, masks: MaskSet) -> ObjectState:
+    """An object; where no prompt says what it is, the masks that it was kept with do."""
+    if one.is_prompted or one.name not in masks.names:
+        return one
+    alone = masks.without([name for name in masks.names if name != one.name])
+    return replace(one, parts=(Part(masks=replace(alone, names=(ONLY,))),))
 
 
 def _of_moment(parts: tuple[Part, ...], field: RadianceField, time: float) -> tuple[Part, ...]:
     """What of some parts was prompted at the field's moment; ``time``: of prompts in no view."""
     home = field.at_home()
-    if home.moment is None:
-        return parts
     own = {view.name for view in home.shown} | ({""} if field.is_at(time) else set())
 
     def now(part: Part) -> Part:

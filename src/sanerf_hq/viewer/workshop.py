@@ -297,6 +297,8 @@ class Workshop:
         self, spec: str, part: Part, others: tuple[Part, ...], views: int | None, progress: ProgressCallback
     ) -> MaskSet:
         """A part's masks; ``others`` are parts of other objects."""
+        if part.masks is not None:
+            return part.masks
         pictures = self.pictures(spec)
         key = spec, replace(part, operation="new"), others
         known = self._found.get(key)
