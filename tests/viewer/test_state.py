@@ -96,6 +96,18 @@ def test_what_is_known_by_masks_is_added_to_by_a_part_of_its_own():
         followable(state)
 
 
+def test_a_colour_that_is_dragged_is_one_step():
+    history = History().then(SessionState().with_click(ON))
+    for red in range(5):
+        history = history.then(history.present.coloured((red, 2, 3)))
+    assert len(history.past) == 2 and history.present.current.colour == (4, 2, 3)
+    history = history.then(history.present.with_object())
+    for green in range(5):
+        history = history.then(history.present.coloured((1, green, 3)))
+    assert len(history.past) == 4
+    assert history.undone().undone().present.current.colour == (4, 2, 3)
+
+
 @given(st.lists(st.sampled_from(["click", "object", "undo", "redo", "remove", "part"]), max_size=40))
 def test_undo_and_redo_go_back_and_forth_over_whatever_was_done(steps: list[str]):
     history, seen = History(), [SessionState()]

@@ -39,6 +39,7 @@ class Wanted:
     @staticmethod
     def of(session: Session, name: str, replace: bool) -> Wanted:
         """What a session asks for now."""
+        session.settle()
         return Wanted(session.workshop, session.state, session.request, name, replace)
 
     def current(self, session: Session) -> SessionState:

@@ -133,10 +133,12 @@ class SessionState:
     Attributes:
         objects: At least one.
         active: Index of the one that clicks go to.
+        opening: Which opening of a file they come from, 0 = none; it makes no state another one.
     """
 
     objects: tuple[ObjectState, ...] = field(default_factory=lambda: (ObjectState("object 1", PALETTE[0]),))
     active: int = 0
+    opening: int = field(default=0, compare=False)
 
     @property
     def current(self) -> ObjectState:
@@ -225,6 +227,10 @@ class SessionState:
         """The active object in another colour."""
         return self._with_current(replace(self.current, colour=colour))
 
+    def recolours(self, other: SessionState) -> bool:
+        """Whether it is another state with another colour of the active object."""
+        return self == other.coloured(self.current.colour)
+
     def shown(self, index: int, visible: bool) -> SessionState:
         """An object shown or hidden."""
         objects = list(self.objects)
@@ -261,9 +267,14 @@ class History:
     future: tuple[SessionState, ...] = ()
 
     def then(self, state: SessionState) -> History:
-        """A new present; what had been undone is forgotten, and so are the oldest of many states."""
+        """A new present; what had been undone is forgotten, and so are the oldest of many states.
+
+        A colour comes through many others while it is dragged: a further one takes the present's place.
+        """
         if state == self.present:
             return self
+        if self.past and state.recolours(self.present) and self.present.recolours(self.past[-1]):
+            return replace(self, present=state, future=())
         return History(state, (*self.past, self.present)[-MOST_STATES:], ())
 
     def undone(self) -> History:
