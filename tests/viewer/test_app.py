@@ -138,10 +138,10 @@ def test_an_app_that_ends_stops_what_its_pages_do(app: App, monkeypatch: pytest.
     assert isinstance(page, Page)
     stopped: list[object] = []
     monkeypatch.setattr(page.files, "stop", lambda: stopped.append(page))
-    scratch = page.session.segmenting.scratch.folder
+    session = page.session
     app.stop()
     assert stopped == [page]
-    until(lambda: not scratch.exists(), "the end of the scratch folder")
+    until(lambda: session._closed, "its end")
 
 
 def test_a_foreign_origin_is_refused_and_the_own_one_is_not(app: App):

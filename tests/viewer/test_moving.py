@@ -183,7 +183,7 @@ def test_each_moment_keeps_what_was_clicked_in_it(
     until(lambda: session.is_refined, "the first moment again")
     files.save("ball", replace=False)
     saved(screen)
-    assert screen.errors == [], "it is trained again, for the other moment's lies in the same place"
+    assert screen.errors == [], "what was left is saved as it is"
     assert set(load_moving_object(session.workshop.field.whole(), "ball").fields) == {NOW}
 
 

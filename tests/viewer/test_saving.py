@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import shutil
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.objects import recorded_names
+from sanerf_hq.masks import MaskSet
+from sanerf_hq.objects import OBJECT_PRESETS, recorded_names, train_object_field
 from sanerf_hq.prompts import read_prompts
 from sanerf_hq.runs import Progress, ProgressCallback
 from sanerf_hq.viewer import workshop as module
@@ -23,7 +24,7 @@ from sanerf_hq.viewer.page import Page
 from sanerf_hq.viewer.saving import Wanted
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.state import Box, Picture
-from sanerf_hq.viewer.storage import load_session, save_session
+from sanerf_hq.viewer.storage import load_session
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.workshop import Workshop
 from support.balls import ball_camera, ball_photo
@@ -51,10 +52,10 @@ def covered(workshop: Workshop, name: str) -> set[int]:
     found = load_session(workshop.field, name, "truth").outcome
     assert found.field is not None
     truth = torch.from_numpy(ball_photo(ball_camera(3))[1])
-    mask, seen = found.masks.mask("images/3.png"), found.field.render(ball_camera(3)).mask
-    assert mask is not None
+    labels, seen = found.masks.labels("images/3.png"), found.field.render(ball_camera(3)).mask
+    assert labels is not None
     balls = {n for n in (1, 2) if float((seen & (truth == n)).sum() / (truth == n).sum()) > 0.5}
-    assert balls == {n for n in (1, 2) if bool((mask & (truth == n)).any())}
+    assert balls == {n for n in (1, 2) if bool(((labels > 0) & (truth == n)).any())}
     return balls
 
 
@@ -147,41 +148,68 @@ def test_only_the_field_that_is_shown_is_saved(new_session: New, workshop: Works
     session.clicked(place(1), positive=True)
     refined(session)
     until(lambda: not session.is_busy)
-    first, state = session.outcome, session.state
+    first = session.outcome
     session.edit(lambda state: state.without(0))
     session.clicked(place(2), positive=True)
     refined(session)
     until(lambda: not session.is_busy)
-    assert first is not None
-    with pytest.raises(InputError, match="changed while they were saved"):
-        save_session(workshop.home, session.segmenting.scratch, "mine", state, first, "draft", 0.0)
-    assert workshop.home.run.segmentation_names() == []
     session.undo()
     session.undo()
     assert session.outcome is first
     kept(session, "mine")
-    assert covered(workshop, "mine") == {1}, "it is trained again, for another's lay there"
+    assert covered(workshop, "mine") == {1}
+    assert session.outcome is first, "what is known is saved as it is"
 
 
-def test_what_is_copied_is_not_trained_over(new_session: New, tmp_path: Path):
+def test_nothing_is_trained_for_a_name_or_a_colour(
+    new_session: New, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+):
+    def never(*_: object) -> None:
+        raise AssertionError("it is refined")
+
     session, _ = new_session()
     session.clicked(place(1), positive=True)
     refined(session)
-    scratch, outcome = session.segmenting.scratch, session.outcome
-    assert outcome is not None and outcome.field is not None
-    field, order = outcome.field, ["begun"]
+    until(lambda: not session.is_busy)
+    monkeypatch.setattr(module, "train_object_field", never)
+    session.edit(lambda state: state.renamed("mug"))
+    kept(session, "mine")
+    other, said = new_session()
+    files_of(other).open("mine")
+    until(lambda: other.name == "mine", "the other")
+    outcome = other.outcome
+    other.edit(lambda state: state.coloured((1, 2, 3)))
+    kept(other, "mine")
+    assert said.errors == [] and other.outcome is outcome
+    found = load_session(workshop.field, "mine", "truth")
+    assert found.state.current.name == "mug" and found.state.current.colour == (1, 2, 3)
+    assert covered(workshop, "mine") == {1}
+    stage = workshop.home.run.stage("segmentations/mine")
+    again = train_object_field(workshop.field, found.outcome.masks, "mine", OBJECT_PRESETS["draft"])
+    assert stage is not None and again.names == ("mug",), "it counts as made of these masks and settings"
 
-    def train(folder: Path) -> Any:
-        order.append("trained")
-        return field
 
-    thread = threading.Thread(target=lambda: scratch.refill(train))
-    with scratch.kept(field) as run:
-        thread.start()
-        shutil.copytree(run.folder, tmp_path / "copy")
-        order.append("copied")
-    thread.join()
-    assert order == ["begun", "copied", "trained"]
+def test_what_was_kept_without_prompts_is_kept_beside_what_is_added(new_session: New, workshop: Workshop):
+    views = [(view.name, ball_photo(workshop.home.sized(view))[1] == 1) for view in workshop.home.views]
+    masks = MaskSet.of_masks("red", [(view, torch.from_numpy(mask)) for view, mask in views], "mine")
+    train_object_field(workshop.field, masks, "api", OBJECT_PRESETS["draft"])
+    session, said = new_session()
+    files_of(session).open("api")
+    until(lambda: session.name == "api", "what is opened")
+    assert session.is_refined and session.outcome is not None and session.outcome.names == ("red",)
+    session.edit(lambda state: state.with_object("green"))
+    session.clicked(place(2), positive=True)
+    refined(session)
+    kept(session, "api")
+    assert said.errors == [] and session.outcome.names == ("red", "green")
+    assert recorded_names(workshop.home.run.segmentation("api")) == ("red", "green")
+    assert covered(workshop, "api") == {1, 2}
+    found = load_session(workshop.field, "api", "truth")
+    assert found.state.objects[1] == session.state.objects[1] and found.state.objects[0].is_prompted
+    session.edit(lambda state: state.with_active(0).with_part("subtract"))
+    session.clicked(place(1), positive=True)
+    until(lambda: said.errors, "the sentence")
+    assert said.errors == ["nothing is left of red; undo the last part"]
 
 
 def test_a_full_disk_leaves_what_was_there(
@@ -195,20 +223,18 @@ def test_a_full_disk_leaves_what_was_there(
         path: path.read_bytes() for path in run.segmentation("mine").folder.rglob("*") if path.is_file()
     }
     stage = run.stage("segmentations/mine")
-    real = shutil.copytree
-
-    def full(source: str, target: str, **_: object) -> str:
-        if target.endswith("field.safetensors"):
-            raise OSError(errno.ENOSPC, "No space left on device", target)
-        return shutil.copy2(source, target)
-
-    monkeypatch.setattr(
-        shutil, "copytree", lambda source, target, *_: real(source, target, copy_function=full)
-    )
     session.clicked(place(2), positive=True)
     refined(session)
+    real = os.replace
+
+    def full(source: Path, target: Path) -> None:
+        if target.name == "prompts.json":
+            raise OSError(errno.ENOSPC, "No space left on device", target)
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
     kept(session, "mine")
-    assert "mine cannot be written" in screen.errors[-1] and "No space left" in screen.errors[-1]
+    assert "cannot be written, the disk is full" in screen.errors[-1]
     after = {path: path.read_bytes() for path in run.segmentation("mine").folder.rglob("*") if path.is_file()}
     assert after == before and run.stage("segmentations/mine") == stage
     left = [path.relative_to(run.segmentations) for path in run.segmentations.rglob("*") if path.is_file()]

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from sanerf_hq.export import find_target
+from sanerf_hq.geometry import Camera
 from sanerf_hq.runs import quiet
+from sanerf_hq.viewer import workshop as module
 from sanerf_hq.viewer.crop import CropBox
+from sanerf_hq.viewer.cut import cut_field
 from sanerf_hq.viewer.files import Files
+from sanerf_hq.viewer.frames import Frame
 from sanerf_hq.viewer.overlay import labels_of
 from sanerf_hq.viewer.pointing import Pointing
 from sanerf_hq.viewer.session import Session
-from sanerf_hq.viewer.state import Click, SessionState
+from sanerf_hq.viewer.state import SPACE, Click, SessionState
 from sanerf_hq.viewer.storage import load_session
+from sanerf_hq.viewer.viewpoint import Viewpoint
 from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
-from support.balls import ball_camera, ball_photo
+from support.balls import CENTERS, RADIUS, BallField, ball_camera, ball_photo
 from support.chromium import until
 from support.pointing import place, refined
 from support.recorder import CANVAS, Recorder
@@ -156,6 +162,128 @@ def test_saved_it_is_a_segmentation_and_opened_again_it_is_as_it_was(new_session
     assert "is taken" in refused.errors[-1]
 
 
+def test_a_part_without_clicks_is_no_reason_to_refine_again(new_session: New, workshop: Workshop):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    session.part("add")
+    Files(session, lambda name, content: None).save("mine", replace=False)
+    until(lambda: session.name == "mine", "what is saved")
+    other, _ = new_session()
+    Files(other, lambda name, content: None).open("mine")
+    until(lambda: other.name == "mine", "what is opened")
+    assert other.is_refined and screen.errors == []
+
+
+def test_undo_goes_back_over_an_opened_file(new_session: New, workshop: Workshop):
+    other, _ = new_session()
+    other.clicked(place(2), positive=True)
+    other.looked(replace(other.look, threshold=0.2))
+    refined(other)
+    Files(other, lambda name, content: None).save("b", replace=False)
+    until(lambda: other.name == "b", "what is saved")
+    session, screen = new_session()
+    session.chose("damaged:seed=1")
+    session.clicked(place(1), positive=True)
+    refined(session)
+    until(lambda: not session.is_busy)
+    files = Files(session, lambda name, content: None)
+    files.open("b")
+    until(lambda: session.name == "b", "what is opened")
+    assert session.segmenter == "truth" and session.look.threshold == 0.2
+    session.edit(lambda state: state.with_object())
+    session.undo()
+    assert session.name == "b"
+    session.undo()
+    assert session.name is None and session.is_refined
+    assert session.segmenter == "damaged:seed=1" and session.look.threshold == 0.0
+    files.save("b", replace=False)
+    until(lambda: screen.errors, "the sentence")
+    assert "is taken" in screen.errors[-1]
+    session.redo()
+    assert session.name == "b" and session.state == other.state and session.look.threshold == 0.2
+
+
+def test_what_ends_while_it_is_undone_is_not_shown(new_session: New, monkeypatch: pytest.MonkeyPatch):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    until(lambda: not session.is_busy)
+    known, trained, leave = session.outcome, threading.Event(), threading.Event()
+    train = module.train_object_field
+
+    def held(*given: object) -> object:
+        found = train(*given)  # pyright: ignore
+        trained.set()
+        assert leave.wait(240)
+        return found
+
+    def slowly(pixels: torch.Tensor, depth: torch.Tensor, frame: Frame) -> None:
+        if session.outcome is known and not leave.is_set():
+            leave.set()
+            until(lambda: session.outcome is not known or not session.segmenting.is_busy)
+
+    monkeypatch.setattr(module, "train_object_field", held)
+    session.edit(lambda state: state.with_object())
+    session.clicked(place(2), positive=True)
+    assert trained.wait(240)
+    monkeypatch.setattr(screen, "picture", slowly)
+    session.undo()
+    until(lambda: not session.is_busy)
+    assert session.outcome is known and session.is_refined
+
+
+class GreenAlone(BallField):
+    """Where the green ball is, as if the red one were cut away."""
+
+    def depth_at(self, camera: Camera, xy: torch.Tensor) -> torch.Tensor:
+        rays = camera.rays(xy)
+        away = rays.origins - CENTERS[1]
+        along = (away * rays.directions).sum(-1)
+        inside = along.square() - away.square().sum(-1) + RADIUS**2
+        distance = -along - inside.clamp_min(0).sqrt()
+        return torch.where(inside > 0, distance * rays.cosines, torch.nan)
+
+
+def test_clicks_go_to_what_is_shown(new_session: New, workshop: Workshop, monkeypatch: pytest.MonkeyPatch):
+    assert isinstance(workshop.field, BallField)
+    alone = GreenAlone(**{one.name: getattr(workshop.field, one.name) for one in fields(workshop.field)})
+    session, screen = new_session()
+    session.moved(Viewpoint.of_camera(ball_camera(0), 3.0), CANVAS)
+    hidden = place(2, index=0)
+    session.clicked(hidden, positive=True)
+    (click,) = session.state.current.parts[0].clicks
+    assert click.point is not None and click.picture.view == "images/0.png", "the red one hides it"
+    assert (torch.tensor(click.point) - CENTERS[0]).norm() == pytest.approx(RADIUS, abs=0.01)
+    session.undo()
+    monkeypatch.setattr("sanerf_hq.viewer.session.cropped", lambda field, box: alone)
+    session.cropped_to(CropBox((0, -1, -1), (2, 1, 1)))
+    session.boxed((hidden[0] - 0.05, hidden[1] - 0.05), (hidden[0] + 0.05, hidden[1] + 0.05))
+    assert screen.errors == [
+        "something that is cut away hides what the box holds; click on it instead, or draw the box "
+        "without crop box, in the mode overlay"
+    ]
+    session.clicked(hidden, positive=True)
+    (click,) = session.state.current.parts[0].clicks
+    assert click.point is not None and click.picture == SPACE
+    assert (torch.tensor(click.point) - CENTERS[1]).norm() == pytest.approx(RADIUS, abs=0.01)
+    session.undo()
+    session.moved(Viewpoint.of_camera(ball_camera(3), 3.0), CANVAS)
+    session.clicked(place(2), positive=True)
+    (click,) = session.state.current.parts[0].clicks
+    assert click.picture.view == "images/3.png", "nothing hides it there"
+
+
+def test_of_no_object_nothing_is_shown(new_session: New, workshop: Workshop):
+    session, _ = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    assert session.outcome is not None
+    nothing = cut_field(workshop.field, session.outcome, "object", ())
+    assert not bool(nothing.occupancy.occupied.any()) and not nothing.closed
+    assert cut_field(workshop.field, session.outcome, "removed", ()) is workshop.field
+
+
 def test_modes_and_the_crop_box_show_other_pictures(new_session: New):
     session, screen = new_session()
     session.clicked(place(1), positive=True)
@@ -172,13 +300,15 @@ def test_modes_and_the_crop_box_show_other_pictures(new_session: New):
     until(lambda: session.frame is not before and session.frame is not None and session.frame.is_final)
 
 
-def test_a_session_that_is_closed_in_the_middle_of_training_ends(new_session: New, workshop: Workshop):
+def test_a_session_that_is_closed_in_the_middle_of_training_ends(
+    new_session: New, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     session, _ = new_session()
     session.clicked(place(1), positive=True)
-    scratch = session.segmenting.scratch.folder
+    until(lambda: list(tmp_path.glob("sanerf-view-*")), "the training")
     session.close()
-    until(lambda: not scratch.exists())
-    time.sleep(0.2)
+    until(lambda: not list(tmp_path.glob("sanerf-view-*")), "its end")
     other, screen = new_session()
     other.clicked(place(1), positive=True)
     refined(other)
@@ -217,7 +347,7 @@ def test_a_preview_keeps_its_overlay_under_a_new_name(new_session: New, workshop
     session, _ = new_session()
     request = Request.of(SessionState().with_click(pointed(session, 1)).objects, "truth")
     shown: list[Outcome] = []
-    workshop.segment(request, session.segmenting.scratch, shown.append, quiet, refine=False)
+    workshop.segment(request, shown.append, quiet, refine=False)
     renamed = replace(request, objects=(("mug", request.objects[0][1]),))
     assert renamed.is_renaming_of(request)
     preview = shown[0].renamed(renamed)

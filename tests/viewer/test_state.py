@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.masks import MaskSet
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, SpacePrompt
 from sanerf_hq.viewer.portable import followable, portable
-from sanerf_hq.viewer.state import SPACE, Box, Click, History, Part, Picture, SessionState
+from sanerf_hq.viewer.state import SPACE, Box, Click, History, ObjectState, Part, Picture, SessionState
 from sanerf_hq.viewer.viewpoint import Viewpoint
 
 VIEW = Picture("images/3.png", None, 64, 48)
@@ -79,6 +81,31 @@ def test_objects_have_names_and_colours_of_their_own():
         state.renamed("../vase")
     assert state.without(0).current.name == "vase"
     assert [one.name for one in SessionState().without(0).objects] == ["object 1"]
+
+
+def test_what_is_known_by_masks_is_added_to_by_a_part_of_its_own():
+    masks = MaskSet.of_masks("red", [("images/3.png", torch.ones(48, 64, dtype=torch.bool))], "mine")
+    state = SessionState((ObjectState("red", (1, 2, 3), parts=(Part(masks=masks),)),))
+    assert state.prompted and state.current.parts[0].prompts() == [] and portable(state.current) == []
+    for more in (state.with_click(ON), state.with_box(Box(VIEW, (1, 2, 20, 30)))):
+        assert [part.operation for part in more.current.parts] == ["new", "add"]
+        assert more.current.parts[0].masks is masks
+    with pytest.raises(InputError, match="click on the object first"):
+        state.with_click(OFF)
+    with pytest.raises(InputError, match="red was opened without prompts"):
+        followable(state)
+
+
+def test_a_colour_that_is_dragged_is_one_step():
+    history = History().then(SessionState().with_click(ON))
+    for red in range(5):
+        history = history.then(history.present.coloured((red, 2, 3)))
+    assert len(history.past) == 2 and history.present.current.colour == (4, 2, 3)
+    history = history.then(history.present.with_object())
+    for green in range(5):
+        history = history.then(history.present.coloured((1, green, 3)))
+    assert len(history.past) == 4
+    assert history.undone().undone().present.current.colour == (4, 2, 3)
 
 
 @given(st.lists(st.sampled_from(["click", "object", "undo", "redo", "remove", "part"]), max_size=40))

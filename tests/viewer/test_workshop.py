@@ -17,7 +17,6 @@ from sanerf_hq.masks import MaskSet
 from sanerf_hq.runs import quiet
 from sanerf_hq.viewer import workshop as module
 from sanerf_hq.viewer.panel_find import FindPanel
-from sanerf_hq.viewer.scratch import Scratch
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.state import Click, Part, Picture
 from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
@@ -47,7 +46,7 @@ def test_what_was_clicked_for_an_object_is_none_of_the_next(
 
     def ask(*objects: tuple[str, Part]) -> MaskSet:
         request = Request(tuple((name, (part,)) for name, part in objects), "greedy")
-        workshop.segment(request, Scratch(), shown.append, quiet, refine=False)
+        workshop.segment(request, shown.append, quiet, refine=False)
         return shown[-1].masks
 
     red, green = ("red", clicked(1)), ("green", clicked(2))

@@ -6,6 +6,7 @@ from sanerf_hq.objects.config import RayPairConfig as RayPairConfig
 from sanerf_hq.objects.field import ObjectField as ObjectField
 from sanerf_hq.objects.field import ObjectView as ObjectView
 from sanerf_hq.objects.field import object_view as object_view
+from sanerf_hq.objects.field import save_object_field as save_object_field
 from sanerf_hq.objects.holes import fill_holes as fill_holes
 from sanerf_hq.objects.identity_names import identity_names as identity_names
 from sanerf_hq.objects.moving import MovingObject as MovingObject
@@ -23,4 +24,5 @@ from sanerf_hq.objects.through_time import MovingSegmentation as MovingSegmentat
 from sanerf_hq.objects.through_time import segment_moving as segment_moving
 from sanerf_hq.objects.train import load_object_field as load_object_field
 from sanerf_hq.objects.train import load_segmentation_masks as load_segmentation_masks
+from sanerf_hq.objects.train import settings_of as settings_of
 from sanerf_hq.objects.train import train_object_field as train_object_field

@@ -75,6 +75,7 @@ class Files:
 
     def open(self, name: str) -> None:
         """Take a segmentation of the run as this session's state, unless that is another by then."""
+        self._session.settle()
         workshop, before = self._session.workshop, self._session.history
         self._in_turn(lambda ticket: self._open(name, workshop, before), "opening")
 
@@ -102,7 +103,6 @@ class Files:
             state = wanted.current(session)
             session.saved = save_session(
                 wanted.workshop.home,
-                session.segmenting.scratch,
                 name,
                 state,
                 outcome,

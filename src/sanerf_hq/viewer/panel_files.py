@@ -17,8 +17,10 @@ class FilesPanel:
     """What is kept, and what is given out."""
 
     def __init__(self, gui: viser.GuiApi, session: Session, files: Files) -> None:
-        self._session, self._files = session, files
-        self._known = gui.add_dropdown("Saved", (NONE, *files.names))
+        self._session, self._files, self._saved = session, files, session.saved
+        known = (NONE, *files.names)
+        opened = session.name if session.name in known else NONE
+        self._known = gui.add_dropdown("Saved", known, initial_value=opened)
         gui.add_button("Open").on_click(lambda _: self._open())
         self._name = gui.add_text("Name", session.name or "objects")
         self._replace = gui.add_checkbox("Replace one of that name", False)
@@ -40,10 +42,13 @@ class FilesPanel:
         names = (NONE, *self._files.names)
         if self._known.options != names:
             self._known.options = names
-        if self._session.name is not None and self._session.name in names:
-            self._known.value = self._session.name
-            if self._name.value != self._session.name:
-                self._name.value = self._session.name
+        before, self._saved = self._saved, self._session.saved
+        if self._saved != before:
+            self._replace.value = False  # that was for one time
+        if self._saved is not None and (before is None or before.name != self._saved.name):
+            self._name.value = self._saved.name  # only now: what was typed since stays
+            if self._saved.name in names:
+                self._known.value = self._saved.name
         objects = (ALL, *self._objects())
         if self._object.options != objects:
             self._object.options = objects

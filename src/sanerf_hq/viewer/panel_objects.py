@@ -6,7 +6,7 @@ import html
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import viser
 from viser import GuiInputHandle
@@ -60,7 +60,11 @@ class ObjectsPanel:
         if self._active.options != names:
             self._active.options = names
         put(self._active, state.current.name)
-        put(self._name, state.current.name)
+        is_typed = (
+            session.is_waiting or self._name.value.strip() == state.current.name
+        )  # or goes on after a space
+        if not is_typed:
+            self._name.value = state.current.name
         put(self._colour, state.current.colour)
         put(self._visible, state.current.visible)
         put(self._threshold, session.look.threshold)
@@ -69,26 +73,31 @@ class ObjectsPanel:
         put(self._segmenter, session.segmenter)
 
     def _listen(self) -> None:
-        # A value that the program sets is no event: what it sets equals the state, and the state turns only
-        # where an edit changes it.
+        # Values are read before an edit: one that waits is done first, and shows the state anew.
         session, edit = self._session, self._session.edit
 
-        def chose(_: object) -> None:
+        def chose() -> None:
             names = [one.name for one in session.state.objects]
             if self._active.value in names:
-                edit(lambda state: state.with_active(names.index(self._active.value)))
+                index = names.index(self._active.value)
+                edit(lambda state: state.with_active(index))
 
-        def rename() -> None:
-            name = self._name.value
-            if name != session.state.current.name:
-                edit(lambda state: state.renamed(name))
-
-        def named(_: object) -> None:  # each letter is an event; the name is what stands when the typing ends
+        def named() -> None:  # each letter is an event; the name is what stands when the typing ends
+            name = self._name.value.strip()
+            session.soon(lambda state: state.renamed(name) if name else state)
             if self._typing is not None:
                 self._typing.cancel()
-            self._typing = threading.Timer(TYPING_SECONDS, rename)
+            self._typing = threading.Timer(TYPING_SECONDS, session.settle)
             self._typing.daemon = True
             self._typing.start()
+
+        def coloured() -> None:
+            colour = self._colour.value
+            edit(lambda state: state.coloured(colour))
+
+        def shown() -> None:
+            visible = bool(self._visible.value)
+            edit(lambda state: state.shown(state.active, visible))
 
         def objects(_: object) -> None:
             if self._edit.value == "new object":
@@ -96,21 +105,29 @@ class ObjectsPanel:
             else:
                 edit(lambda state: state.without(state.active))
 
-        def looked(_: object) -> None:
+        def looked() -> None:
             session.looked(replace(session.look, threshold=float(self._threshold.value)))
 
-        self._active.on_update(chose)
-        self._name.on_update(named)
-        self._colour.on_update(lambda _: edit(lambda state: state.coloured(self._colour.value)))
-        self._visible.on_update(
-            lambda _: edit(lambda state: state.shown(state.active, bool(self._visible.value)))
-        )
+        self._active.on_update(by_user(chose))
+        self._name.on_update(by_user(named))
+        self._colour.on_update(by_user(coloured))
+        self._visible.on_update(by_user(shown))
         self._edit.on_click(objects)
         self._steps.on_click(lambda _: session.undo() if self._steps.value == "undo" else session.redo())
         self._part.on_click(lambda _: session.part(self._part.value))  # pyright: ignore[reportArgumentType]
-        self._segmenter.on_update(lambda _: session.chose(self._segmenter.value))
-        self._threshold.on_update(looked)
+        self._segmenter.on_update(by_user(lambda: session.chose(self._segmenter.value)))
+        self._threshold.on_update(by_user(looked))
         self._go.on_click(lambda _: session.refine())
+
+
+def by_user(act: Callable[[], None]) -> Callable[[viser.GuiEvent[Any]], None]:
+    """Done when a user sets a value; that the program sets one is an event as well, but no client's."""
+
+    def on_update(event: viser.GuiEvent[Any]) -> None:
+        if event.client_id is not None:
+            act()
+
+    return on_update
 
 
 def put(handle: GuiInputHandle[Value], value: Value) -> None:
@@ -123,7 +140,14 @@ def _row(one: ObjectState, active: bool) -> str:
     on = sum(click.positive for part in one.parts for click in part.clicks)
     off = sum(not click.positive for part in one.parts for click in part.clicks)
     boxes = sum(len(part.boxes) for part in one.parts)
-    said = [f"+{on}", f"−{off}", *([f"□{boxes}"] if boxes else []), *([] if one.visible else ["hidden"])]
+    known = any(part.masks is not None for part in one.parts)
+    said = [
+        *(["masks"] if known else []),
+        f"+{on}",
+        f"−{off}",
+        *([f"□{boxes}"] if boxes else []),
+        *([] if one.visible else ["hidden"]),
+    ]
     weight = "600" if active else "400"
     colour = "rgb({},{},{})".format(*one.colour)
     return (

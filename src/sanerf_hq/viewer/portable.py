@@ -13,9 +13,12 @@ from sanerf_hq.viewer.state import SPACE, Box, Click, ObjectState, Part, Picture
 def portable(one: ObjectState) -> list[Prompt]:
     """Prompts that a file can hold: those of other cameras as the points in space that they show.
 
-    A file has no parts, so an object of several is written as what was added, without what was taken away.
+    A file has no parts, so an object of several is written as what was added, without what was taken away;
+    and one that began with masks has none.
     """
     asked: list[Prompt] = []
+    if one.parts[0].masks is not None:
+        return asked
     for part in one.parts:
         if part.operation not in ("new", "add"):
             continue
@@ -35,6 +38,11 @@ def followable(state: SessionState) -> dict[str, list[Prompt]]:
         InputError: Those of an object cannot say all that it is.
     """
     for one in state.prompted:
+        if one.parts[0].masks is not None:
+            raise InputError(
+                f"{one.name} was opened without prompts and cannot be followed; "
+                "prompt it anew (Next clicks: new), or remove it"
+            )
         if any(part.is_prompted for part in one.parts[1:]):
             raise InputError(
                 f"{one.name} is joined from several parts, which cannot be followed; "

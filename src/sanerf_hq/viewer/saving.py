@@ -39,6 +39,7 @@ class Wanted:
     @staticmethod
     def of(session: Session, name: str, replace: bool) -> Wanted:
         """What a session asks for now."""
+        session.settle()
         return Wanted(session.workshop, session.state, session.request, name, replace)
 
     def current(self, session: Session) -> SessionState:
@@ -104,7 +105,7 @@ class Wanted:
         return name
 
     def refined(self, session: Session, check: Callable[[], None]) -> Outcome:
-        """Wait until the field lies in the session's scratch folder; it is trained where nobody is at it.
+        """Wait until the session's objects are refined; that is begun where nobody is at it.
 
         Args:
             session: Who asked.
@@ -113,30 +114,18 @@ class Wanted:
         Raises:
             InputError: The session asks for something else by now; or the training failed, or was stopped.
         """
-        outcome, is_begun = self._held(session), session.segmenting.is_busy
-        while outcome is None:
+        is_begun = session.segmenting.is_busy
+        while True:
             check()
             is_busy = session.segmenting.is_busy  # before the outcome: who ends in between has shown it
-            found = self._held(session)
+            outcome = session.outcome
+            self.current(session)
+            if outcome is not None and outcome.field is not None and outcome.request == self.request:
+                return outcome
             if is_busy:
                 time.sleep(LOOK_SECONDS)
-            elif found is not None:
-                outcome = found
             elif is_begun:
                 raise InputError(f"{self.name} was not saved, for it is not refined; refine it, then save")
             else:
-                session.retrain()
+                session.refine()
                 is_begun = True
-        return outcome
-
-    def _held(self, session: Session) -> Outcome | None:
-        """What lies in the session's scratch folder, if it is what is wanted.
-
-        Raises:
-            InputError: The session asks for something else by now.
-        """
-        self.current(session)
-        outcome = session.outcome
-        if outcome is None or outcome.request != self.request:
-            return None
-        return outcome if session.segmenting.scratch.holds(outcome.field) else None

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.runs import Progress, ProgressCallback
 from sanerf_hq.viewer.memory import hand_back_memory
-from sanerf_hq.viewer.scratch import Scratch
 from sanerf_hq.viewer.screen import Status, words_for
 from sanerf_hq.viewer.state import Part, SessionState
 from sanerf_hq.viewer.worker import Ticket, Worker
@@ -33,7 +32,6 @@ class Segmenting:
             say: Tells the page.
             times: Where seconds from a request to its preview and its field are noted.
         """
-        self.scratch = Scratch()
         self._show, self._say, self._times = show, say, times
         self._known: OrderedDict[Request, Outcome] = OrderedDict()
         self._worker = Worker("segmenting")
@@ -44,19 +42,18 @@ class Segmenting:
         """Whether something is computed, or waits to be."""
         return self._worker.is_busy
 
-    def ask(self, workshop: Workshop, request: Request, anew: bool = False) -> None:
+    def ask(self, workshop: Workshop, request: Request) -> None:
         """Answer a request.
 
         Args:
             workshop: Who knows how.
             request: What is asked.
-            anew: Whether it is trained even where the field is known: the scratch folder holds another.
         """
+        self.cancel()  # first: what ends meanwhile would be shown over what is known
         known = self._known.get(request)
         if known is not None:
             self._show(known)
-            if known.field is not None and not anew:
-                self.cancel()
+            if known.field is not None:
                 self._say(Status("as it was"))
                 return
         self._say(Status("looking for the object", 0.0))
@@ -102,7 +99,7 @@ class Segmenting:
 
     def unprompted(self, state: SessionState) -> Outcome | None:
         """What is known of objects that are prompted nowhere, such as those followed from another moment."""
-        objects = {(one.name, one.parts) for one in state.objects}
+        objects = set(Request.of(state.objects, "").objects)
         for outcome in reversed(self._known.values()):
             if objects.issuperset(outcome.request.objects):
                 return outcome
@@ -117,10 +114,9 @@ class Segmenting:
         """Stop, for good."""
         self._worker.close()
 
-    def sweep(self) -> None:
-        """Delete the scratch folder once what was computed has noticed, after :meth:`close`."""
+    def join(self) -> None:
+        """Wait until what was computed has noticed, after :meth:`close`."""
         self._worker.join()
-        self.scratch.remove()
 
     def summary(self) -> str:
         """The times of the last answer."""
@@ -136,7 +132,7 @@ class Segmenting:
                 self._times["preview" if outcome.field is None else "refined"] = outcome.seconds
                 self._show(outcome)
 
-        if self._done(lambda: workshop.segment(request, self.scratch, show, ticket.check), ticket):
+        if self._done(lambda: workshop.segment(request, show, ticket.check), ticket):
             self._say(Status(self.summary()))
 
     def _done(self, act: Callable[[], None], ticket: Ticket) -> bool:

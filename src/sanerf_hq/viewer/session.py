@@ -10,7 +10,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import count
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.radiance import RadianceField
@@ -31,6 +32,21 @@ from sanerf_hq.viewer.worker import Ticket, Worker
 from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What an opened file brings beside its objects.
+
+    Attributes:
+        saved: The file; None where none was opened or saved.
+        segmenter: Who answers.
+        threshold: As the slider stands.
+    """
+
+    saved: Saved | None
+    segmenter: str
+    threshold: float
+
+
 class Session:
     """One browser's work."""
 
@@ -45,6 +61,9 @@ class Session:
         self._sharp: Frame | None = None
         self.times: dict[str, float] = {}
         self.saved: Saved | None = None
+        self._origins: dict[int, Origin] = {}  # as they were left, by opening
+        self._openings = count(1)
+        self._waiting: Callable[[SessionState], SessionState] | None = None
         self.segmenting = Segmenting(self._show, self._say, self.times)
         self._left: OrderedDict[float | None, tuple[History, Outcome | None]] = OrderedDict()  # other moments
         self._viewpoint: tuple[Viewpoint, tuple[int, int]] | None = None
@@ -90,6 +109,7 @@ class Session:
 
     def go_to(self, workshop: Workshop) -> None:
         """Show another moment of a scene that moves, as it was left: what is prompted there is its own."""
+        self.settle()
         with self._lock:
             self._eyes.cancel()
             self.segmenting.forget()
@@ -114,16 +134,16 @@ class Session:
             self._left[old] = self._left[old][0], None
 
     def close(self) -> None:
-        """End the session and delete its scratch folder."""
+        """End the session, and what it computes."""
         self._closed = True
         self._eyes.close()
         self.segmenting.close()
 
-        def sweep() -> None:
+        def wait() -> None:
             self._eyes.join()
-            self.segmenting.sweep()
+            self.segmenting.join()  # a training that is stopped deletes its folder
 
-        threading.Thread(target=sweep, name="sweeping").start()  # no daemon: the program's end waits for it
+        threading.Thread(target=wait, name="ending").start()  # no daemon: the program's end waits for it
 
     # Looking
 
@@ -219,25 +239,48 @@ class Session:
         if self._viewpoint is None:
             return None
         viewpoint, canvas = self._viewpoint
-        return Pointing.of(self.workshop.field, viewpoint, canvas)
+        return Pointing.of(self.workshop.field, viewpoint, canvas, self._field())
 
     # Editing
 
     def edit(self, change: Callable[[SessionState], SessionState]) -> None:
         """A new state; what cannot be done is said in the page."""
+        self.settle()
         try:
             with self._lock:
-                self._turn(self.history.then(change(self.state)))
+                state = replace(change(self.state), opening=self.state.opening)
+                self._turn(self.history.then(state))
         except InputError as error:
             self._say(Status(str(error), is_error=True))
 
+    def soon(self, change: Callable[[SessionState], SessionState]) -> None:
+        """An edit in the making, such as a name that is typed: it takes the place of the one that waits.
+
+        It is done before any other, or by :meth:`settle`.
+        """
+        self._waiting = change
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an edit is in the making."""
+        return self._waiting is not None
+
+    def settle(self) -> None:
+        """Do the edit that waits."""
+        with self._lock:
+            change, self._waiting = self._waiting, None
+        if change is not None:
+            self.edit(change)
+
     def undo(self) -> None:
         """One step back."""
+        self.settle()
         with self._lock:
             self._turn(self.history.undone())
 
     def redo(self) -> None:
         """One step forward again."""
+        self.settle()
         with self._lock:
             self._turn(self.history.redone())
 
@@ -254,7 +297,11 @@ class Session:
     def _turn(self, history: History) -> None:
         if history is self.history:
             return
-        before, self.history = self.request, history
+        before, opening = self.request, self.state.opening
+        self.history = history
+        if self.state.opening != opening:
+            self._origins[opening] = self._origin
+            self._go_by(self._origins[self.state.opening])
         self.screen.changed()
         if self.request != before:
             if self.segmenting.knows(self.request) or not self._renamed(before):
@@ -263,6 +310,15 @@ class Session:
             self.repaint()
         else:
             self.retint()
+
+    @property
+    def _origin(self) -> Origin:
+        return Origin(self.saved, self.segmenter, self.look.threshold)
+
+    def _go_by(self, origin: Origin) -> None:
+        self.segmenter = origin.segmenter
+        self.look = replace(self.look, threshold=origin.threshold)
+        self.saved = origin.saved  # last: who sees the name finds the rest
 
     # Segmenting
 
@@ -287,12 +343,8 @@ class Session:
         if not self.is_refined:
             self._segment()
 
-    def retrain(self) -> None:
-        """Train the field of the present state, also where it is known."""
-        self._segment(anew=True)
-
     def opened(self, kept: Kept, before: History) -> bool:
-        """Take a segmentation that was read back as the state.
+        """Take a segmentation that was read back as the state; undo goes back to the file before as well.
 
         Args:
             kept: What was read.
@@ -305,12 +357,11 @@ class Session:
             if self.history is not before:
                 return False
             self.segmenting.cancel()
-            self.segmenter = kept.outcome.request.segmenter
-            self.look = replace(self.look, threshold=kept.threshold)
-            self.history = self.history.then(kept.state)
+            self._origins[self.state.opening] = self._origin
+            self.history = self.history.then(replace(kept.state, opening=next(self._openings)))
             self.segmenting.keep(kept.outcome)
             self.outcome = kept.outcome
-            self.saved = kept.saved  # last: who sees the name finds the rest
+            self._go_by(Origin(kept.saved, kept.outcome.request.segmenter, kept.threshold))
         self.screen.changed()
         self._show(kept.outcome)
         return True
@@ -324,10 +375,10 @@ class Session:
         """
         self.segmenting.look_for(what, look, lambda found: self.edit(lambda state: state.with_found(found)))
 
-    def _segment(self, anew: bool = False) -> None:
-        """Begin on what the present state asks for; ``anew``: also where the answer is known."""
+    def _segment(self) -> None:
+        """Begin on what the present state asks for."""
         if self.state.prompted:
-            self.segmenting.ask(self.workshop, self.request, anew)
+            self.segmenting.ask(self.workshop, self.request)
             return
         self.segmenting.cancel()
         self._show(self.segmenting.unprompted(self.state))
@@ -338,11 +389,11 @@ class Session:
         outcome, wanted = self.outcome, self.request
         if outcome is None or outcome.request != before or not wanted.is_renaming_of(before):
             return False
+        self.segmenting.cancel()
         outcome = outcome.renamed(wanted)
         self._show(outcome)
         if outcome.field is None:
             return False
-        self.segmenting.cancel()
         self.segmenting.keep(outcome)
         self._say(Status(self.segmenting.summary()))
         return True

@@ -8,6 +8,7 @@ from typing import Literal
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.pictures import PALETTE, Colour
+from sanerf_hq.masks import MaskSet
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt
 from sanerf_hq.runs import check_name
 from sanerf_hq.viewer.naming import is_taken, made_name
@@ -71,16 +72,18 @@ class Part:
         operation: How the answer is joined with the parts before: ``new`` stands first.
         clicks: In any pictures.
         boxes: At most one a picture.
+        masks: The answer itself, of one object, where it is known without prompts: then there are none.
     """
 
     operation: Operation = "new"
     clicks: tuple[Click, ...] = ()
     boxes: tuple[Box, ...] = ()
+    masks: MaskSet | None = None
 
     @property
     def is_prompted(self) -> bool:
         """Whether it says where the object is."""
-        return bool(self.boxes) or any(click.positive for click in self.clicks)
+        return self.masks is not None or bool(self.boxes) or any(click.positive for click in self.clicks)
 
     def prompts(self) -> list[Prompt]:
         """What the library is asked."""
@@ -130,10 +133,12 @@ class SessionState:
     Attributes:
         objects: At least one.
         active: Index of the one that clicks go to.
+        opening: Which opening of a file they come from, 0 = none; it makes no state another one.
     """
 
     objects: tuple[ObjectState, ...] = field(default_factory=lambda: (ObjectState("object 1", PALETTE[0]),))
     active: int = 0
+    opening: int = field(default=0, compare=False)
 
     @property
     def current(self) -> ObjectState:
@@ -145,12 +150,12 @@ class SessionState:
         return tuple(one for one in self.objects if one.is_prompted)
 
     def with_click(self, click: Click) -> SessionState:
-        """The active object's last part with one click more.
+        """The active object's last part with one click more; masks that are known are added to by a new part.
 
         Raises:
             InputError: The first click is a negative one.
         """
-        part = self.current.parts[-1]
+        part = self._open_part()
         if not click.positive and not part.is_prompted:
             raise InputError("click on the object first; then shift-click on what does not belong to it")
         return self._with_part(replace(part, clicks=(*part.clicks, click)))
@@ -164,7 +169,7 @@ class SessionState:
         x0, y0, x1, y1 = box.corners
         if x1 - x0 < 1 or y1 - y0 < 1:
             raise InputError("the box is empty; drag from one corner of the object to the other")
-        part = self.current.parts[-1]
+        part = self._open_part()
         others = tuple(other for other in part.boxes if other.picture != box.picture)
         return self._with_part(replace(part, boxes=(*others, box)))
 
@@ -222,14 +227,25 @@ class SessionState:
         """The active object in another colour."""
         return self._with_current(replace(self.current, colour=colour))
 
+    def recolours(self, other: SessionState) -> bool:
+        """Whether it is another state with another colour of the active object."""
+        return self == other.coloured(self.current.colour)
+
     def shown(self, index: int, visible: bool) -> SessionState:
         """An object shown or hidden."""
         objects = list(self.objects)
         objects[index] = replace(objects[index], visible=visible)
         return replace(self, objects=tuple(objects))
 
+    def _open_part(self) -> Part:
+        """The part that a prompt goes to."""
+        last = self.current.parts[-1]
+        return last if last.masks is None else Part("add")
+
     def _with_part(self, part: Part) -> SessionState:
-        return self._with_current(replace(self.current, parts=(*self.current.parts[:-1], part)))
+        parts = self.current.parts
+        kept = parts if parts[-1].masks is not None else parts[:-1]
+        return self._with_current(replace(self.current, parts=(*kept, part)))
 
     def _with_current(self, one: ObjectState) -> SessionState:
         objects = (*self.objects[: self.active], one, *self.objects[self.active + 1 :])
@@ -251,9 +267,14 @@ class History:
     future: tuple[SessionState, ...] = ()
 
     def then(self, state: SessionState) -> History:
-        """A new present; what had been undone is forgotten, and so are the oldest of many states."""
+        """A new present; what had been undone is forgotten, and so are the oldest of many states.
+
+        A colour comes through many others while it is dragged: a further one takes the present's place.
+        """
         if state == self.present:
             return self
+        if self.past and state.recolours(self.present) and self.present.recolours(self.past[-1]):
+            return replace(self, present=state, future=())
         return History(state, (*self.past, self.present)[-MOST_STATES:], ())
 
     def undone(self) -> History:

@@ -11,17 +11,25 @@ from dataclasses import dataclass, replace
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.pictures import PALETTE
-from sanerf_hq.objects import Record, load_object_field, load_segmentation_masks, write_record
+from sanerf_hq.masks import MaskSet, save_masks
+from sanerf_hq.objects import (
+    Record,
+    load_object_field,
+    load_segmentation_masks,
+    save_object_field,
+    settings_of,
+    write_record,
+)
 from sanerf_hq.prompts import read_prompts
 from sanerf_hq.radiance import Home, RadianceField
 from sanerf_hq.runs import Run, SegmentationFolder, read_json
 from sanerf_hq.viewer.portable import part_of, portable
 from sanerf_hq.viewer.record import object_record, read_object
-from sanerf_hq.viewer.scratch import Scratch
 from sanerf_hq.viewer.state import ObjectState, Part, SessionState
-from sanerf_hq.viewer.workshop import WORK, Outcome, Request
+from sanerf_hq.viewer.workshop import Outcome, Request
 
 FORMAT = 1
+ONLY = "the object"  # what masks of one object call it, so that another name is nothing new
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,6 @@ class Kept:
 
 def save_session(
     home: Home,
-    scratch: Scratch,
     name: str,
     state: SessionState,
     outcome: Outcome,
@@ -76,7 +83,6 @@ def save_session(
 
     Args:
         home: Where it is kept.
-        scratch: Where its field was trained.
         name: The segmentation's name.
         state: Its objects.
         outcome: Their field and masks.
@@ -84,34 +90,29 @@ def save_session(
         threshold: As the slider stands.
 
     Raises:
-        InputError: The name is no folder name, ``scratch`` holds another field, the run cannot be written, or
+        InputError: The name is no folder name, the objects are not refined, the run cannot be written, or
             another process writes to it. What was under that name is then as it was.
     """
-    if outcome.field is None:
+    found, masks = outcome.field, outcome.masks
+    if found is None:
         raise InputError("the objects are not refined yet; wait for the training and save again")
     run, old = home.run, home.run.segmentation(name)
-    with scratch.kept(outcome.field) as made_in, run.lock():
-        made = replace(home, run=made_in).segmentation(WORK)
-        stage = made_in.stage(made.stage)
-        if stage is None or not stage.is_complete:
-            raise InputError("the objects are not refined yet; wait for the training and save again")
-        with run.drafting(name, stage.config) as draft:
+    settings = settings_of(found.radiance, masks, found.config)
+    names, spec = outcome.names, outcome.request.segmenter
+    with run.lock():
+        with run.drafting(name, settings) as draft:
             part = home.part(draft)
+            shutil.rmtree(draft.folder, ignore_errors=True)  # of a training that was stopped
             try:
-                shutil.rmtree(draft.folder, ignore_errors=True)  # of a training that was stopped
-                shutil.copytree(made.folder, part.folder)
-                if old.exports.exists():
-                    shutil.copytree(old.exports, draft.exports)
-            except OSError as error:
-                shutil.rmtree(draft.folder, ignore_errors=True)
-                raise InputError(
-                    f"{old.folder} cannot be written ({_reason(error)}); make room there"
-                ) from error
-            names, spec = outcome.names, outcome.request.segmenter
-            record_session(draft, home.moment, state, names, spec, preset, threshold)
-            run.mark(draft.stage, "running", stage.config, stage.facts)
+                save_masks(masks, part.masks)
+                save_object_field(found, part.field)
+                _copy_exports(old, draft)
+                record_session(draft, home.moment, state, names, spec, preset, threshold)
+            except InputError:
+                shutil.rmtree(draft.folder, ignore_errors=True)  # what was written makes room again
+                raise
             if part != draft:
-                run.mark(part.stage, "complete", stage.config, stage.facts)
+                run.mark(part.stage, "complete", settings)
         return Saved.now(run, old.name)
 
 
@@ -136,16 +137,21 @@ def record_session(
     write_record(record, folder, names, {"viewer": viewer})
 
 
-def _reason(error: OSError) -> str:
-    """Why, in the system's words; ``shutil`` gathers what happened to several files."""
-    if isinstance(error, shutil.Error):
-        return str(error.args[0][0][-1])
-    return error.strerror or str(error)
+def _copy_exports(old: SegmentationFolder, new: SegmentationFolder) -> None:
+    try:
+        if old.exports.exists():
+            shutil.copytree(old.exports, new.exports)
+    except OSError as error:
+        # shutil gathers what happened to several files
+        gathered = isinstance(error, shutil.Error)
+        reason = error.args[0][0][-1] if gathered else error.strerror or error
+        raise InputError(f"{old.folder} cannot be written ({reason}); make room there") from error
 
 
 def load_session(field: RadianceField, name: str, segmenter: str) -> Kept:
     """A named segmentation as a session; one that ``sanerf segment`` made has colours of our own choice.
 
+    Objects that are kept without prompts, such as those of the Python interface, are known by their masks.
     In a scene that moves, prompts given at other times than the field's are left out.
 
     Args:
@@ -168,29 +174,38 @@ def load_session(field: RadianceField, name: str, segmenter: str) -> Kept:
             objects = tuple(read_object(one) for one in viewer["objects"])
             threshold = float(viewer["threshold"])
         else:
-            prompts = read_prompts(folder.prompts) if record.get("objects") else {}
-            objects = tuple(
-                ObjectState(
-                    one, PALETTE[i % len(PALETTE)], parts=(part_of(prompts.get(one, ()), home.scene),)
-                )
-                for i, one in enumerate(found.names)
-            )
-            threshold = 0.0
+            objects, threshold = (), 0.0
+        known = {one.name for one in objects}
+        prompts = read_prompts(folder.prompts) if record.get("objects") else {}
+        objects += tuple(
+            ObjectState(one, PALETTE[i % len(PALETTE)], parts=(part_of(prompts.get(one, ()), home.scene),))
+            for i, one in enumerate(found.names)
+            if one not in known
+        )
         time = float(record.get("time") or 0.0)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder.prompts} is damaged ({error}); segment again") from error
-    objects = tuple(replace(one, parts=_of_moment(one.parts, field, time)) for one in objects)
+    if home.moment is None:
+        objects = tuple(_with_masks(one, masks) for one in objects)
+    else:
+        objects = tuple(replace(one, parts=_of_moment(one.parts, field, time)) for one in objects)
     state = SessionState(objects) if objects else SessionState()
-    parts = tuple((one, next((o.parts for o in objects if o.name == one), ())) for one in found.names)
     spec = str(record.get("segmenter") or segmenter)
-    return Kept(saved, state, Outcome(Request(parts, spec), masks, None, found, 0.0), threshold)
+    request = Request.of(tuple(one for one in objects if one.name in found.names), spec)
+    return Kept(saved, state, Outcome(request, masks, None, found, 0.0), threshold)
+
+
+def _with_masks(one: ObjectState, masks: MaskSet) -> ObjectState:
+    """An object; where no prompt says what it is, the masks that it was kept with do."""
+    if one.is_prompted or one.name not in masks.names:
+        return one
+    alone = masks.without([name for name in masks.names if name != one.name])
+    return replace(one, parts=(Part(masks=replace(alone, names=(ONLY,))),))
 
 
 def _of_moment(parts: tuple[Part, ...], field: RadianceField, time: float) -> tuple[Part, ...]:
     """What of some parts was prompted at the field's moment; ``time``: of prompts in no view."""
     home = field.at_home()
-    if home.moment is None:
-        return parts
     own = {view.name for view in home.shown} | ({""} if field.is_at(time) else set())
 
     def now(part: Part) -> Part:

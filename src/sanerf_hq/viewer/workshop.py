@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -40,7 +41,6 @@ from sanerf_hq.radiance import RadianceField, load_view_samples
 from sanerf_hq.runs import Progress, ProgressCallback, Run, quiet
 from sanerf_hq.segmenters import Detector, MaskFolder, Segmenter, load_detector, load_segmenter
 from sanerf_hq.viewer.combine import combined
-from sanerf_hq.viewer.scratch import Scratch
 from sanerf_hq.viewer.state import ObjectState, Operation, Part
 
 WORK = "work"
@@ -178,7 +178,6 @@ class Workshop:
     def segment(
         self,
         request: Request,
-        scratch: Scratch,
         show: Callable[[Outcome], None],
         progress: ProgressCallback,
         refine: bool = True,
@@ -187,7 +186,6 @@ class Workshop:
 
         Args:
             request: What is asked.
-            scratch: Where the field is trained, and lies afterwards.
             show: Called with each outcome, the preview first.
             progress: Told of the progress; may raise Cancelled.
             refine: Whether the field is trained too.
@@ -205,7 +203,7 @@ class Workshop:
             if not refine:
                 return
             masks = self._masks(request, None, progress)
-            found = scratch.refill(lambda folder: self._trained(masks, folder, progress))
+            found = self._trained(masks, progress)
             show(Outcome(request, masks, None, found, time.monotonic() - started))
 
     def everything(self, spec: str, progress: ProgressCallback) -> dict[str, list[BoxPrompt]]:
@@ -299,6 +297,8 @@ class Workshop:
         self, spec: str, part: Part, others: tuple[Part, ...], views: int | None, progress: ProgressCallback
     ) -> MaskSet:
         """A part's masks; ``others`` are parts of other objects."""
+        if part.masks is not None:
+            return part.masks
         pictures = self.pictures(spec)
         key = spec, replace(part, operation="new"), others
         known = self._found.get(key)
@@ -324,14 +324,14 @@ class Workshop:
             _put(self._begun, key, survey)
         return masks
 
-    def _trained(self, masks: MaskSet, folder: Path, progress: ProgressCallback) -> ObjectField:
-        """A field of some masks, at home in a folder where trials harm nobody."""
+    def _trained(self, masks: MaskSet, progress: ProgressCallback) -> ObjectField:
+        """A field of some masks, trained in a folder where trials harm nobody."""
         run = self.home.run
-        if not (folder / "run.json").exists():
-            Run.create(folder, run.scene_path, run.fingerprint, run.seed, run.scene_options)
-        away = replace(self.field, home=replace(self.home, run=Run.open(folder)))
-        away.at_home().run.remove_segmentation(WORK)
-        return train_object_field(away, masks, WORK, OBJECT_PRESETS[self.preset], progress, self.pool)
+        with tempfile.TemporaryDirectory(prefix="sanerf-view-") as folder:
+            trial = Run.create(Path(folder), run.scene_path, run.fingerprint, run.seed, run.scene_options)
+            away = replace(self.field, home=replace(self.home, run=trial))
+            found = train_object_field(away, masks, WORK, OBJECT_PRESETS[self.preset], progress, self.pool)
+        return replace(found, radiance=self.field)
 
     @contextmanager
     def _at_bench(self, progress: ProgressCallback) -> Iterator[None]:
