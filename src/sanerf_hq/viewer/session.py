@@ -12,11 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from sanerf_hq.errors import InputError
-from sanerf_hq.radiance import RadianceField
+from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.runs import ProgressCallback
-from sanerf_hq.viewer.crop import CropBox, cropped
-from sanerf_hq.viewer.cut import cut_field
+from sanerf_hq.viewer.crop import CropBox
+from sanerf_hq.viewer.cut import Sight
 from sanerf_hq.viewer.frames import Frame, Painter
 from sanerf_hq.viewer.memory import hand_back_memory
 from sanerf_hq.viewer.overlay import Look, picture_of
@@ -42,7 +41,8 @@ class Session:
         self.crop: CropBox | None = None
         self.outcome: Outcome | None = None
         self.frame: Frame | None = None
-        self._sharp: Frame | None = None
+        self._sharp: Frame | None = None  # the last one, of the present sight
+        self._sight: Sight | None = None
         self.times: dict[str, float] = {}
         self.saved: Saved | None = None
         self.segmenting = Segmenting(self._show, self._say, self.times)
@@ -83,7 +83,7 @@ class Session:
         with self._lock:
             self._eyes.cancel()
             self.segmenting.forget()
-            self.frame = self._sharp = None
+            self.frame = self._sharp = self._sight = None
             if self.outcome is not None:
                 self.segmenting.keep(self.outcome)
         hand_back_memory()
@@ -94,7 +94,7 @@ class Session:
             self._eyes.cancel()
             self.segmenting.forget()
             self._leave(self.workshop.field.moment, KEPT_OUTCOMES)
-            self.frame = self._sharp = None
+            self.frame = self._sharp = self._sight = None
             self.workshop = workshop
             self.history, self.outcome = self._left.pop(workshop.field.moment, (History(), None))
             if self.outcome is not None:
@@ -166,12 +166,17 @@ class Session:
         size = frame_size(canvas, self.workshop.home.cameras[0])
 
         started = time.monotonic()
+        sight = self._now_seen()
 
         def show(frame: Frame) -> None:
-            ticket.check()
-            self.frame = frame
-            if frame.is_final:
-                self._sharp = frame
+            with self._lock:
+                # While the camera moves a newer job always waits: the first picture is shown all the same.
+                ticket.check_dropped() if frame.is_first else ticket.check()
+                if self._now_seen() is not sight:
+                    raise Cancelled("something else is looked at by now")
+                self.frame = frame
+                if frame.is_final:
+                    self._sharp = frame
             if frame.is_first:
                 self.times["coarse"] = frame.seconds
             if frame.is_final:
@@ -182,7 +187,7 @@ class Session:
         if moved is not None:
             show(replace(moved, seconds=time.monotonic() - started))
         least = 0 if moved is None else moved.camera.width
-        self._painter.paint(self._field(), viewpoint, size, show, ticket.check, least)
+        self._painter.paint(sight.field, viewpoint, size, show, ticket.check, least)
         hand_back_memory()
 
     def _moved_from(self, viewpoint: Viewpoint, size: tuple[int, int]) -> Frame | None:
@@ -192,14 +197,17 @@ class Session:
             return None
         return warped(sharp, viewpoint, (max(1, size[0] // 2), max(1, size[1] // 2)))
 
-    def _field(self) -> RadianceField:
-        """What is rendered: the whole, or the objects alone, or all but them."""
-        field = self.workshop.field
+    def _now_seen(self) -> Sight:
+        """What is to be rendered; the same one as long as that is the same."""
         outcome, mode = self.outcome, self.look.mode
-        if mode in ("object", "removed") and outcome is not None and outcome.field is not None:
-            shown = {one.name for one in self.state.objects if one.visible}
-            field = cut_field(field, outcome, mode, shown)
-        return field if self.crop is None else cropped(field, self.crop)
+        cuts = outcome is not None and outcome.field is not None
+        by = outcome if cuts and mode in ("object", "removed") else None
+        shown = frozenset(one.name for one in self.state.objects if one.visible)
+        sight = Sight(self.workshop.field, by, "removed" if mode == "removed" else "object", shown, self.crop)
+        with self._lock:
+            if self._sight is None or not sight.is_like(self._sight):
+                self._sight, self._sharp = sight, None
+            return self._sight
 
     # Pointing
 
