@@ -140,7 +140,7 @@ class Page:
         self.session.moved(*found)
         at = self.here()
         self.window.show_frusta(self.show.frusta and not self.paint.is_painting, at)
-        self.paint.moved(at)
+        self.paint.moved()
 
     def close(self) -> None:
         """The browser is gone: what it asked for ends."""
@@ -245,11 +245,17 @@ class Page:
 
         self.objects.on_drag_mode(drag_draws)
 
+    def _undo(self) -> None:
+        self.paint.undo() if self.paint.is_painting else self.session.undo()
+
+    def _redo(self) -> None:
+        self.paint.redo() if self.paint.is_painting else self.session.redo()
+
     def _add_keys(self) -> None:
         session = self.session
         keys = (
-            ("Undo", "Z", session.undo),
-            ("Redo", "Y", session.redo),
+            ("Undo", "Z", self._undo),
+            ("Redo", "Y", self._redo),
             ("New object", "N", lambda: session.edit(lambda state: state.with_object())),
             ("Next mode", "M", self.show.next_mode),
             ("Next view", "V", self.show.next_view),

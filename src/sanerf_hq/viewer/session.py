@@ -19,6 +19,7 @@ from sanerf_hq.viewer.cut import Sight
 from sanerf_hq.viewer.frames import Frame, Painter
 from sanerf_hq.viewer.memory import hand_back_memory
 from sanerf_hq.viewer.overlay import Look, picture_of
+from sanerf_hq.viewer.painting import Painting
 from sanerf_hq.viewer.pointing import Pointing, frame_size
 from sanerf_hq.viewer.screen import Screen, Status
 from sanerf_hq.viewer.segmenting import KEPT_OUTCOMES, Segmenting
@@ -45,6 +46,7 @@ class Session:
         self._sight: Sight | None = None
         self.times: dict[str, float] = {}
         self.saved: Saved | None = None
+        self.painting: Painting | None = None
         self.segmenting = Segmenting(self._show, self._say, self.times)
         self._left: OrderedDict[float | None, tuple[History, Outcome | None]] = OrderedDict()  # other moments
         self._viewpoint: tuple[Viewpoint, tuple[int, int]] | None = None
