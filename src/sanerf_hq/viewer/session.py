@@ -25,7 +25,7 @@ from sanerf_hq.viewer.screen import Screen, Status
 from sanerf_hq.viewer.segmenting import KEPT_OUTCOMES, Segmenting
 from sanerf_hq.viewer.state import History, Operation, Part, SessionState
 from sanerf_hq.viewer.storage import Kept, Saved
-from sanerf_hq.viewer.viewpoint import Viewpoint
+from sanerf_hq.viewer.viewpoint import Seen, Viewpoint
 from sanerf_hq.viewer.warp import warped
 from sanerf_hq.viewer.worker import Ticket, Worker
 from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
@@ -49,7 +49,7 @@ class Session:
         self.painting: Painting | None = None
         self.segmenting = Segmenting(self._show, self._say, self.times)
         self._left: OrderedDict[float | None, tuple[History, Outcome | None]] = OrderedDict()  # other moments
-        self._viewpoint: tuple[Viewpoint, tuple[int, int]] | None = None
+        self._viewpoint: Seen | None = None
         self._painter = Painter()
         self._eyes = Worker("pictures")
         self._lock, self._tinting = threading.RLock(), threading.RLock()
@@ -213,23 +213,21 @@ class Session:
 
     # Pointing
 
-    def clicked(self, xy: tuple[float, float], positive: bool) -> None:
-        """A click at a place of the window, x and y in [0, 1]."""
-        pointing = self._pointing()
+    def clicked(self, xy: tuple[float, float], positive: bool, seen: Seen | None = None) -> None:
+        """A click at a place of the window, x and y in [0, 1]; ``seen``: what the window saw, if not that."""
+        pointing = self._pointing(seen)
         if pointing is not None:
             self.edit(lambda state: state.with_click(pointing.click(xy, positive)))
 
-    def boxed(self, low: tuple[float, float], high: tuple[float, float]) -> None:
-        """A box between two places of the window, x and y in [0, 1]."""
-        pointing = self._pointing()
+    def boxed(self, low: tuple[float, float], high: tuple[float, float], seen: Seen | None = None) -> None:
+        """A box between two places of the window, x and y in [0, 1]; ``seen`` as for a click."""
+        pointing = self._pointing(seen)
         if pointing is not None:
             self.edit(lambda state: state.with_box(pointing.box(low, high)))
 
-    def _pointing(self) -> Pointing | None:
-        if self._viewpoint is None:
-            return None
-        viewpoint, canvas = self._viewpoint
-        return Pointing.of(self.workshop.field, viewpoint, canvas)
+    def _pointing(self, seen: Seen | None) -> Pointing | None:
+        seen = seen or self._viewpoint
+        return None if seen is None else Pointing.of(self.workshop.field, *seen)
 
     # Editing
 

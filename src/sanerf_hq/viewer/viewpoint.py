@@ -71,6 +71,10 @@ class Viewpoint:
         return float((turned - torch.eye(3)).norm()) <= SAME_PLACE
 
 
+Seen = tuple[Viewpoint, tuple[int, int]]
+"""What a browser sees: from where, and its canvas: width and height, pixels."""
+
+
 def _triple(values: Float[Tensor, "3"]) -> tuple[float, float, float]:
     x, y, z = values.tolist()
     return x, y, z
