@@ -65,6 +65,11 @@ class Session:
         return None if self._viewpoint is None else self._viewpoint[0]
 
     @property
+    def is_untouched(self) -> bool:
+        """Whether nothing was made of it yet."""
+        return self.history == History() and self.painting is None and not self._left
+
+    @property
     def name(self) -> str | None:
         """Of the segmentation that it was opened from or saved as."""
         return None if self.saved is None else self.saved.name
