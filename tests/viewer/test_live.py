@@ -57,13 +57,13 @@ def test_a_page_shows_the_newest_field(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_while_the_camera_moves_on_the_field_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     field, ahead, firsts = ball_field(tmp_path), [], []
-    render = Painter._render
+    paint = Painter.paint
 
     def overtaken(*arguments: Any) -> Any:
         if ahead:
             ahead.pop()
             page.repaint()
-        return render(*arguments)
+        return paint(*arguments)
 
     def noted(frame: Frame, *more: Any) -> Tensor:
         if frame.is_first:
@@ -79,7 +79,7 @@ def test_while_the_camera_moves_on_the_field_is_shown(tmp_path: Path, monkeypatc
         (page,) = app._pages.values()
         client.look()
         until(lambda: page._window.viewpoint() and not page._worker.is_busy, "the end of its pictures")
-        monkeypatch.setattr(Painter, "_render", overtaken)
+        monkeypatch.setattr(Painter, "paint", overtaken)
         monkeypatch.setattr("sanerf_hq.viewer.live.picture_of", noted)
         ahead += [1, 2, 3]
         page.repaint()

@@ -209,7 +209,7 @@ def test_while_the_camera_moves_on_its_pictures_are_shown(
         monkeypatch.setattr("sanerf_hq.viewer.session.warped", overtaken(warped))
     else:
         monkeypatch.setattr("sanerf_hq.viewer.session.warped", lambda *_: None)
-        monkeypatch.setattr(Painter, "_render", overtaken(Painter._render))
+        monkeypatch.setattr(Painter, "paint", overtaken(Painter.paint))
     before = len(screen.pictures)
     session.moved(points[0], CANVAS)
     until(lambda: session.frame is not None and session.frame.viewpoint == points[-1])
@@ -254,6 +254,28 @@ def test_what_was_looked_at_before_is_not_shown_from_elsewhere(
     session.moved(near(session, 1), CANVAS)
     until(lambda: not session.is_busy)
     assert len(screen.pictures) == before
+
+
+def test_what_is_looked_at_changes_while_it_is_rendered(new_session: New, monkeypatch: pytest.MonkeyPatch):
+    session, _ = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    at_rest(session)
+    session.looked(replace(session.look, mode="object"))
+    at_rest(session)
+    cuts: list[frozenset[str]] = []
+    paint = Painter.paint
+
+    def hiding(self: Painter, field: RadianceField, *arguments: Any) -> None:
+        if not cuts:
+            session.history = session.history.then(session.state.shown(0, False))
+        cuts.append(frozenset(one.name for one in session.state.objects if one.visible))
+        paint(self, field, *arguments)
+
+    monkeypatch.setattr(Painter, "paint", hiding)
+    session.repaint()
+    until(lambda: len(cuts) == 2, "it is begun anew, though nobody asked")
+    at_rest(session)
 
 
 def test_a_box_is_cut_out_once_not_at_each_move(new_session: New, monkeypatch: pytest.MonkeyPatch):

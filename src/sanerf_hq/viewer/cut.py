@@ -20,8 +20,8 @@ class Sight:
     Attributes:
         whole: The field.
         outcome: By which it is cut; None: it is not.
-        mode: ``object`` or ``removed``, where it is cut.
-        shown: Names of the shown objects, where it is cut.
+        mode: How it is cut, if it is.
+        shown: Names of the shown objects of the outcome.
         box: Outside it there is nothing; None: everything is seen.
     """
 
@@ -33,9 +33,8 @@ class Sight:
 
     def is_like(self, other: Sight) -> bool:
         """Whether the same is rendered; fields and outcomes are the same where they are one."""
-        cuts = [(one.mode, one.shown) if one.outcome is not None else None for one in (self, other)]
         same = self.whole is other.whole and self.outcome is other.outcome
-        return same and cuts[0] == cuts[1] and self.box == other.box
+        return same and (self.mode, self.shown, self.box) == (other.mode, other.shown, other.box)
 
     @cached_property
     def field(self) -> RadianceField:

@@ -180,6 +180,8 @@ class Session:
                 # While the camera moves a newer job always waits: the first picture is shown all the same.
                 ticket.check_dropped() if frame.is_first else ticket.check()
                 if self._now_seen() is not sight:
+                    if not ticket.is_stopped:
+                        self.repaint()
                     raise Cancelled("something else is looked at by now")
                 self.frame = frame
                 if frame.is_final:
@@ -206,12 +208,12 @@ class Session:
 
     def _now_seen(self) -> Sight:
         """What is to be rendered; the same one as long as that is the same."""
-        outcome, mode = self.outcome, self.look.mode
-        cuts = outcome is not None and outcome.field is not None
-        by = outcome if cuts and mode in ("object", "removed") else None
-        shown = frozenset(one.name for one in self.state.objects if one.visible)
-        sight = Sight(self.workshop.field, by, "removed" if mode == "removed" else "object", shown, self.crop)
         with self._lock:
+            field, outcome, mode = self.workshop.field, self.outcome, self.look.mode
+            sight = Sight(field, None, "object", frozenset(), self.crop)
+            if outcome is not None and outcome.field is not None and mode in ("object", "removed"):
+                shown = frozenset(one.name for one in self.state.objects if one.visible)
+                sight = Sight(field, outcome, mode, shown & set(outcome.names), self.crop)
             if self._sight is None or not sight.is_like(self._sight):
                 self._sight, self._sharp = sight, None
             return self._sight
