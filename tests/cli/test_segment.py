@@ -14,9 +14,13 @@ import torch
 from sanerf_hq.cli.main import main
 from sanerf_hq.objects import OBJECT_PRESETS
 from sanerf_hq.prompts import BoxPrompt
-from sanerf_hq.radiance import GridConfig
+from sanerf_hq.radiance import GridConfig, load_radiance_field
 from sanerf_hq.segmenters import Detections
-from support.balls import COLOURS, box_of, center_pixel, write_ball_scene
+from sanerf_hq.viewer.record import object_record
+from sanerf_hq.viewer.state import Box, ObjectState, Part, Picture
+from sanerf_hq.viewer.storage import FORMAT, load_session
+from sanerf_hq.viewer.viewpoint import Viewpoint
+from support.balls import COLOURS, ball_camera, box_of, center_pixel, write_ball_scene
 from support.command import no_work, refused
 from support.fake_hub import FakeHub
 
@@ -111,6 +115,24 @@ def test_several_objects_come_from_a_file_and_further_ones_are_added(
     assert (grown / "field.safetensors").read_bytes() == field
     assert "has no segmentation 'none'; it has: " in refused(words(run, "none", *add), capsys)
     assert "--add and --replace exclude" in refused(words(run, "grown", *add, "--replace"), capsys)
+
+
+def test_what_is_put_beside_a_viewer_s_objects_leaves_their_colours_and_parts(run: Path):
+    first, second = (
+        ["--view", "3", "--point", ",".join(map(str, center_pixel(3, number)))] for number in (1, 2)
+    )
+    assert main(words(run, "seen", "--object", "red", *first)) == 0
+    file = run / "segmentations" / "seen" / "prompts.json"
+    between = Picture("", Viewpoint.of_camera(ball_camera(3), 3.0), 64, 48)
+    red = ObjectState("red", (1, 2, 3), False, (Part("new", boxes=(Box(between, (1, 2, 30, 40)),)),))
+    viewer = {"format": FORMAT, "threshold": 0.2, "objects": [object_record(red)]}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"objects": [], "viewer": viewer}))
+    assert main(words(run, "seen", "--add", "--object", "green", *second)) == 0
+    kept = load_session(load_radiance_field(run, "cpu"), "seen", "truth")
+    assert kept.threshold == 0.2 and kept.state.objects[0] == red
+    (green,) = kept.state.objects[1:]
+    assert green.name == "green" and green.colour != red.colour
+    assert [click.xy for click in green.parts[0].clicks] == [center_pixel(3, 2)]
 
 
 def stopped(*words: object, **more: object) -> None:

@@ -13,6 +13,7 @@ from sanerf_hq.cli.main import main
 from sanerf_hq.cli.train import Preset, ViewScore, summary
 from sanerf_hq.radiance import PRESETS, load_radiance_field
 from sanerf_hq.scene import photo_size
+from support.command import refused
 from support.scene_files import frame, write_image, write_json, write_scene
 
 
@@ -138,6 +139,11 @@ def test_render_refuses_images_that_changed(tmp_path: Path, capsys: pytest.Captu
     assert main(["render", str(run), "--view", "1", "--out", str(tmp_path / "a.png")]) == 2
     assert "was made from other images" in capsys.readouterr().err
     assert not (tmp_path / "a.png").exists()
+
+
+def test_a_port_for_no_page_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    line = ["train", str(tmp_path / "none"), "--out", str(tmp_path / "run"), "--view-port", "9000"]
+    assert "--view-port is about the page of --view" in refused(line, capsys)
 
 
 def test_the_summary_counts_what_was_scored():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -51,6 +52,89 @@ def test_a_click_that_overtakes_its_camera_waits_for_it(app: App, monkeypatch: p
     assert click.picture.view == "images/4.png"
     assert click.point is not None
     assert (torch.tensor(click.point) - CENTERS[0]).norm() == pytest.approx(RADIUS, abs=0.05)
+
+
+@pytest.mark.parametrize("touched", [True, False])
+def test_a_reload_finds_what_was_closed_last_unless_nothing_was_made_of_it(
+    touched: bool, app: App, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sanerf_hq.viewer.app.stored_keys", lambda client: list(app._waiting))
+    clients = joined(app, 2)
+    one, other = (app._live[key][1] for key in sorted(app._live))
+    closed = [one, other] if touched else [other, one]
+    for session in closed if touched else closed[:1]:
+        session.edit(lambda state: state.renamed("mug"))
+    for session in closed:
+        clients[[one, other].index(session)].socket.close()
+        until(lambda session=session: session not in app.sessions)
+    joined(app)
+    assert app.sessions == [closed[-1] if touched else closed[0]]
+
+
+def test_no_words_stop_nothing(app: App, monkeypatch: pytest.MonkeyPatch):
+    (client,) = joined(app)
+    (session,) = app.sessions
+    page = session.screen
+    assert isinstance(page, Page)
+    looked: list[object] = []
+    monkeypatch.setattr(session, "look_for", lambda *words: looked.append(words))
+    known = page.client.gui._gui_input_handle_from_uuid.values()
+    (button,) = (one for one in known if getattr(one._impl.props, "label", "") == "Find by words")
+    client.send("GuiUpdateMessage", uuid=button._impl.uuid, updates={"value": True})
+    until(lambda: "the text is empty" in page._status.content, "the sentence")
+    assert looked == []
+
+
+def test_keys_show_otherwise_and_hide_the_cameras(app: App):
+    joined(app)
+    (session,) = app.sessions
+    page = session.screen
+    assert isinstance(page, Page)
+    page.show.next_mode()
+    assert session.look.mode == "colour"
+    page.show.toggle_frusta()
+    assert not any(one.visible for one in page.window._frusta.values())
+    page.show.toggle_frusta()
+    assert all(one.visible for one in page.window._frusta.values())
+
+
+def wait_for(event: threading.Event) -> None:
+    assert event.wait(240)
+
+
+def test_a_click_and_a_box_are_kept_in_the_view_that_they_were_made_in(app: App):
+    (client,) = joined(app)
+    (session,) = app.sessions
+    page = session.screen
+    assert isinstance(page, Page)
+    free = threading.Event()
+    page.later(lambda: wait_for(free))
+    client.click(1)
+    client.send(
+        "ScenePointerMessage",
+        event_type="rect-select",
+        ray_origin=None,
+        ray_direction=None,
+        screen_pos=((0.4, 0.4), (0.6, 0.7)),
+        modifier="cmd/ctrl",
+    )
+    client.look(4)
+    until(lambda: page.here() is app.workshop.home.scene.view("4"), "the other view")
+    free.set()
+    until(lambda: session.state.current.parts[0].boxes, "the box")
+    (part,) = session.state.current.parts
+    assert {one.picture.view for one in (*part.clicks, *part.boxes)} == {"images/3.png"}
+
+
+def test_a_click_that_fits_no_camera_is_refused(app: App, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sanerf_hq.viewer.page.CATCH_UP_SECONDS", 0.0)
+    (client,) = joined(app)
+    (session,) = app.sessions
+    page = session.screen
+    assert isinstance(page, Page)
+    client.click(1, index=4)
+    until(lambda: "the camera moved while you clicked" in page._status.content, "the sentence")
+    assert not session.state.current.is_prompted
 
 
 @pytest.mark.parametrize(

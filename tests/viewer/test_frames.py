@@ -35,16 +35,20 @@ def test_frames_grow_finer_and_show_what_is_there(workshop: Workshop):
 
 
 def test_a_picture_that_is_no_longer_wanted_ends(workshop: Workshop):
-    shown: list[Frame] = []
+    painter, shown = Painter(), []
+    painter.pace = 1e-3
 
     def check(progress: object) -> None:
         raise Cancelled("moved on")
 
+    here = Viewpoint.of_camera(ball_camera(3), 3.0)
     with pytest.raises(Cancelled):
-        Painter().paint(
-            workshop.field, Viewpoint.of_camera(ball_camera(3), 3.0), (96, 72), shown.append, check
-        )
-    assert shown == []
+        painter.paint(workshop.field, here, (96, 72), shown.append, check)
+    assert [frame.camera.width for frame in shown] == [48], "the first one takes a moment, and is finished"
+    shown.clear()
+    with pytest.raises(Cancelled):
+        painter.paint(workshop.field, here, (96, 72), shown.append, check, least=48)
+    assert shown == [], "another one was the first"
 
 
 def test_a_band_is_some_rows_of_the_picture():

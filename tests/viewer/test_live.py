@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from sanerf_hq.radiance import PRESETS, RadianceField, train_radiance_field
 from sanerf_hq.scene import load_scene
-from sanerf_hq.viewer.frames import Painter
+from sanerf_hq.viewer.frames import Frame, Painter
 from sanerf_hq.viewer.live import LiveApp
-from support.balls import write_ball_scene
+from sanerf_hq.viewer.overlay import picture_of
+from support.balls import ball_field, write_ball_scene
 from support.chromium import until
 from support.moving_balls import MOMENTS, moving_field
 from support.viewer_client import Client
@@ -32,8 +35,6 @@ def test_being_watched_changes_nothing_in_training(tmp_path: Path, monkeypatch: 
 
 
 def test_a_page_shows_the_newest_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from support.balls import ball_field
-
     field = ball_field(tmp_path)
     shown: list[object] = []
     monkeypatch.setattr(
@@ -52,6 +53,41 @@ def test_a_page_shows_the_newest_field(tmp_path: Path, monkeypatch: pytest.Monke
         app.show(field)
     finally:
         app.stop()
+
+
+def test_while_the_camera_moves_on_the_field_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    field, ahead, firsts = ball_field(tmp_path), [], []
+    paint = Painter.paint
+
+    def overtaken(*arguments: Any) -> Any:
+        if ahead:
+            ahead.pop()
+            page.repaint()
+        return paint(*arguments)
+
+    def noted(frame: Frame, *more: Any) -> Tensor:
+        if frame.is_first:
+            firsts.append(frame)
+        return picture_of(frame, *more)
+
+    app = LiveApp(field.at_home().scene, 0)
+    client = Client(int(app.url.rsplit(":", 1)[1].strip("/")))
+    try:
+        client.look()
+        app.show(field)
+        until(lambda: app._pages, "the page")
+        (page,) = app._pages.values()
+        client.look()
+        until(lambda: page._window.viewpoint() and not page._worker.is_busy, "the end of its pictures")
+        monkeypatch.setattr(Painter, "paint", overtaken)
+        monkeypatch.setattr("sanerf_hq.viewer.live.picture_of", noted)
+        ahead += [1, 2, 3]
+        page.repaint()
+        until(lambda: not ahead and not page._worker.is_busy, "the end of its pictures")
+        client.socket.close()
+    finally:
+        app.stop()
+    assert len(firsts) >= 4, "none was left out, though each was overtaken"
 
 
 def test_a_scene_that_moves_is_shown_at_the_time_of_the_slider(

@@ -12,8 +12,8 @@ from PIL import Image
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.scene import instance_mask, load_scene
-from sanerf_hq.viewer.paint import Canvas, inside_polygon, near_line
-from sanerf_hq.viewer.truth import is_painted, read_truth, write_truth
+from sanerf_hq.viewer.paint import MOST_KEPT, Canvas, Step, inside_polygon, latest, near_line
+from sanerf_hq.viewer.truth import mark_of, read_truth, write_truth
 from sanerf_hq.viewer.viewpoint import Viewpoint
 from support.balls import write_ball_scene
 
@@ -40,6 +40,10 @@ def test_painting_can_be_undone_step_by_step(tmp_path: Path):
     filled = cornered.filled(2)
     assert filled.corners == () and (filled.labels == 2).any()
     assert torch.equal(filled.undone().labels, painted.labels)
+    assert filled.undone().corners == cornered.corners
+    again = filled.undone().undone().redone().redone()
+    assert torch.equal(again.labels, filled.labels) and again.corners == () and again.redone() is again
+    assert filled.undone().stroked([(3, 3)], 1, 2).after == (), "another way was taken"
     assert cornered.undone().corners == ((1, 1), (20, 1))
     assert torch.equal(painted.undone().labels, first.labels)
     assert first.undone() is first
@@ -47,6 +51,20 @@ def test_painting_can_be_undone_step_by_step(tmp_path: Path):
     assert not (erased.labels == 7).any()
     with pytest.raises(InputError, match="three corners"):
         painted.filled(1)
+
+
+def test_a_step_keeps_what_it_changed_and_no_more(tmp_path: Path):
+    scene = load_scene(write_ball_scene(tmp_path / "balls"))
+    canvas = Canvas(scene.view("3"), torch.zeros(48, 64, dtype=torch.int32))
+    for x in range(10, 50, 10):
+        canvas = canvas.stroked([(x, 20.0)], 2.0, 1)
+    assert [step.labels.shape for step in canvas.before] == [(4, 4)] * 4
+    beside = canvas.stroked([(-50.0, 20.0)], 2.0, 1)
+    assert torch.equal(beside.labels, canvas.labels) and beside.before[-1].labels.numel() == 0
+    whole = Step((), 0, 0, torch.zeros(1, MOST_KEPT // 4 // 2, dtype=torch.int32))
+    assert len(latest((whole,) * 5)) == 2
+    large = Step((), 0, 0, torch.zeros(1, MOST_KEPT, dtype=torch.int32))
+    assert len(latest((whole, large))) == 1, "the last one can always be taken back"
 
 
 def test_a_window_at_the_view_shows_photo_and_paint(tmp_path: Path):
@@ -105,11 +123,14 @@ def test_what_was_painted_is_there_when_one_begins_again(tmp_path: Path):
     view = scene.view("4")
     nothing = read_truth(root, scene, view)
     assert not nothing.labels.any() and nothing.names == {}
-    assert not is_painted(root, view)
+    assert nothing.mark == mark_of(root, view) == ""
     mug = Canvas(view, nothing.labels).stroked([(20, 20)], 6, 1)
     write_truth(root, scene, view, mug.labels, {1: "mug"})
     again = read_truth(root, scene, view)
-    assert torch.equal(again.labels, mug.labels) and again.names == {1: "mug"} and is_painted(root, view)
+    assert torch.equal(again.labels, mug.labels) and again.names == {1: "mug"}
+    assert again.mark == mark_of(root, view) != ""
+    write_truth(root, scene, view, mug.stroked([(30, 30)], 3, 1).labels, {1: "mug"})
+    assert mark_of(root, view) != again.mark
     assert read_truth(root, scene, scene.view("3")).names == {1: "mug"}, "of the folder, not of the view"
 
 
@@ -117,7 +138,7 @@ def test_who_painted_with_other_ids_is_given_those_of_the_names(tmp_path: Path):
     root = without_truth(write_ball_scene(tmp_path / "balls"))
     scene = load_scene(root)
     one, other = scene.view("3"), scene.view("4")
-    empty = torch.zeros(48, 64, dtype=torch.int64)
+    empty = torch.zeros(48, 64, dtype=torch.int32)
     write_truth(root, scene, one, Canvas(one, empty).stroked([(20, 20)], 6, 1).labels, {1: "mug"})
     begun_before = Canvas(other, empty).stroked([(10, 20)], 4, 1).stroked([(40, 20)], 4, 2)
     write_truth(root, scene, other, begun_before.labels, {1: "bowl", 2: "mug"})
@@ -125,6 +146,16 @@ def test_who_painted_with_other_ids_is_given_those_of_the_names(tmp_path: Path):
     assert {found.id: found.name for found in again.objects} == {1: "mug", 3: "bowl"}
     assert torch.equal(instance_mask(again.view("4"), 1), begun_before.labels == 2)
     assert torch.equal(instance_mask(again.view("4"), 3), begun_before.labels == 1)
+
+
+def test_an_id_without_a_name_gives_way_to_an_object_of_the_folder(tmp_path: Path):
+    root = without_truth(write_ball_scene(tmp_path / "balls"))
+    scene = load_scene(root)
+    empty = torch.zeros(48, 64, dtype=torch.int32)
+    write_truth(root, scene, scene.view("3"), Canvas(scene.view("3"), empty + 7).labels, {7: "mug"})
+    table = Canvas(scene.view("4"), empty).stroked([(20, 20)], 6, 7).labels
+    write_truth(root, scene, scene.view("4"), table, {})
+    assert set(read_truth(root, scene, scene.view("4")).labels.unique().tolist()) == {0, 8}
 
 
 def test_the_ids_of_another_folder_are_its_own(tmp_path: Path):
@@ -155,8 +186,9 @@ def test_truth_is_written_where_the_scene_finds_it(tmp_path: Path):
     assert canvas.labels[right.positive[0][1], right.positive[0][0]] == 2
     assert again.view("5").instance_path is None
     more = Canvas(view, canvas.labels).stroked([(5, 5)], 2, 3)
-    with pytest.raises(InputError, match="id 3 has no name"):
-        write_truth(root, again, again.view("4"), more.labels, {1: "left", 2: "right"})
+    write_truth(root, again, again.view("4"), more.labels, {1: "left", 2: "right"})
+    assert torch.equal(read_truth(root, again, again.view("4")).labels, more.labels)
+    assert [one.id for one in load_scene(root).objects] == [1, 2], "an id without a name is no object"
     elsewhere = tmp_path / "elsewhere"
     write_truth(elsewhere, again, view, canvas.labels, {1: "left", 2: "right"})
     assert (elsewhere / "instances" / "4.png").is_file() and (elsewhere / "scene.json").is_file()

@@ -7,24 +7,27 @@ import threading
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from sanerf_hq.export import find_target
 from sanerf_hq.geometry import Camera
+from sanerf_hq.radiance import RadianceField
 from sanerf_hq.runs import quiet
 from sanerf_hq.viewer import workshop as module
-from sanerf_hq.viewer.crop import CropBox
+from sanerf_hq.viewer.crop import CropBox, cropped
 from sanerf_hq.viewer.cut import cut_field
 from sanerf_hq.viewer.files import Files
-from sanerf_hq.viewer.frames import Frame
+from sanerf_hq.viewer.frames import Frame, Painter
 from sanerf_hq.viewer.overlay import labels_of
 from sanerf_hq.viewer.pointing import Pointing
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.state import SPACE, Click, SessionState
 from sanerf_hq.viewer.storage import load_session
 from sanerf_hq.viewer.viewpoint import Viewpoint
+from sanerf_hq.viewer.warp import warped
 from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
 from support.balls import CENTERS, RADIUS, BallField, ball_camera, ball_photo
 from support.chromium import until
@@ -298,6 +301,124 @@ def test_modes_and_the_crop_box_show_other_pictures(new_session: New):
     before = session.frame
     session.cropped_to(CropBox((-2, -2, -2), (2, 2, 2)))
     until(lambda: session.frame is not before and session.frame is not None and session.frame.is_final)
+
+
+def near(session: Session, steps: int) -> Viewpoint:
+    """A little beside where it looks from."""
+    assert session.viewpoint is not None
+    x, y, z = session.viewpoint.position
+    return replace(session.viewpoint, position=(x + 0.004 * steps, y, z))
+
+
+def at_rest(session: Session) -> None:
+    until(lambda: session.frame is not None and session.frame.is_final and not session.is_busy)
+
+
+@pytest.mark.parametrize("warps", [True, False])
+def test_while_the_camera_moves_on_its_pictures_are_shown(
+    warps: bool, new_session: New, monkeypatch: pytest.MonkeyPatch
+):
+    session, screen = new_session()
+    at_rest(session)
+    points = [near(session, steps) for steps in range(1, 5)]
+    ahead = points[1:]
+
+    def overtaken(act: Callable[..., Any]) -> Callable[..., Any]:
+        def acted(*arguments: Any) -> Any:
+            if ahead:
+                session.moved(ahead.pop(0), CANVAS)
+            return act(*arguments)
+
+        return acted
+
+    if warps:
+        monkeypatch.setattr("sanerf_hq.viewer.session.warped", overtaken(warped))
+    else:
+        monkeypatch.setattr("sanerf_hq.viewer.session.warped", lambda *_: None)
+        monkeypatch.setattr(Painter, "paint", overtaken(Painter.paint))
+    before = len(screen.pictures)
+    session.moved(points[0], CANVAS)
+    until(lambda: session.frame is not None and session.frame.viewpoint == points[-1])
+    at_rest(session)
+    shown = dict.fromkeys(frame.viewpoint for _, frame in screen.pictures[before:])
+    assert list(shown) == points, "none was left out, though each was overtaken"
+
+
+def test_a_session_that_is_paused_is_given_no_picture_any_more(
+    new_session: New, monkeypatch: pytest.MonkeyPatch
+):
+    session, screen = new_session()
+    at_rest(session)
+    paused: list[int] = []
+
+    def pausing(*arguments: Any) -> Frame | None:
+        session.pause()
+        paused.append(len(screen.pictures))
+        return warped(*arguments)
+
+    monkeypatch.setattr("sanerf_hq.viewer.session.warped", pausing)
+    session.moved(near(session, 1), CANVAS)
+    until(lambda: paused and not session.is_busy)
+    assert session.frame is None and len(screen.pictures) == paused[0]
+
+
+@pytest.mark.parametrize("crops", [True, False])
+def test_what_was_looked_at_before_is_not_shown_from_elsewhere(
+    crops: bool, new_session: New, monkeypatch: pytest.MonkeyPatch
+):
+    session, screen = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    at_rest(session)
+    monkeypatch.setattr(Painter, "paint", lambda *_: None)
+    if crops:
+        session.cropped_to(CropBox((-2, -2, -2), (2, 2, 2)))
+    else:
+        session.looked(replace(session.look, mode="object"))
+    until(lambda: not session.is_busy)
+    before = len(screen.pictures)
+    session.moved(near(session, 1), CANVAS)
+    until(lambda: not session.is_busy)
+    assert len(screen.pictures) == before
+
+
+def test_what_is_looked_at_changes_while_it_is_rendered(new_session: New, monkeypatch: pytest.MonkeyPatch):
+    session, _ = new_session()
+    session.clicked(place(1), positive=True)
+    refined(session)
+    at_rest(session)
+    session.looked(replace(session.look, mode="object"))
+    at_rest(session)
+    cuts: list[frozenset[str]] = []
+    paint = Painter.paint
+
+    def hiding(self: Painter, field: RadianceField, *arguments: Any) -> None:
+        if not cuts:
+            session.history = session.history.then(session.state.shown(0, False))
+        cuts.append(frozenset(one.name for one in session.state.objects if one.visible))
+        paint(self, field, *arguments)
+
+    monkeypatch.setattr(Painter, "paint", hiding)
+    session.repaint()
+    until(lambda: len(cuts) == 2, "it is begun anew, though nobody asked")
+    at_rest(session)
+
+
+def test_a_box_is_cut_out_once_not_at_each_move(new_session: New, monkeypatch: pytest.MonkeyPatch):
+    session, _ = new_session()
+    at_rest(session)
+    boxes: list[CropBox] = []
+
+    def counted(field: RadianceField, box: CropBox) -> RadianceField:
+        boxes.append(box)
+        return cropped(field, box)
+
+    monkeypatch.setattr("sanerf_hq.viewer.cut.cropped", counted)
+    session.cropped_to(CropBox((-2, -2, -2), (2, 2, 2)))
+    for steps in (1, 2, 3):
+        session.moved(near(session, steps), CANVAS)
+        at_rest(session)
+    assert len(boxes) == 1
 
 
 def test_a_session_that_is_closed_in_the_middle_of_training_ends(

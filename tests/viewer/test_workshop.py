@@ -125,6 +125,6 @@ def test_what_cannot_be_looked_for_is_said(workshop: Workshop):
     assert "truth answers no clicks" in screen.errors[0]
     gui.acts["Find by words"](None)
     until(lambda: len(screen.errors) == 2)
-    assert "no words are given" in screen.errors[1]
+    assert "the text is empty" in screen.errors[1]
     assert session.state.prompted == ()
     session.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sanerf_hq.prompts import Prompt
     from sanerf_hq.radiance import RadianceField, ViewSamples
     from sanerf_hq.runs import ProgressCallback, SegmentationFolder
+    from sanerf_hq.scene import Scene
     from sanerf_hq.segmenters import Detector, MaskFolder, Segmenter
 
 
@@ -153,10 +154,12 @@ class Segment:
 
         config = OBJECT_PRESETS[self.preset]
         names = tuple(dict.fromkeys(one for masks in beside.values() for one in masks.names))
-        before = self._prompts_before(field.at_home().run.segmentation(self.name), names)
+        old = field.at_home().run.segmentation(self.name)
+        before = self._prompts_before(old, names)
+        more = self._shown_before(old, names, wanted, field.at_home().scene)
 
         def record(folder: SegmentationFolder, names: tuple[str, ...]) -> None:
-            write_record(self._record({**before, **wanted}), folder, names)
+            write_record(self._record({**before, **wanted}), folder, names, more)
 
         if field.moments:
             moved = segment_moving(
@@ -281,10 +284,27 @@ class Segment:
     def _prompts_before(self, folder: SegmentationFolder, names: tuple[str, ...]) -> dict[str, list[Prompt]]:
         """What the objects that are there were prompted with."""
         from sanerf_hq.prompts import read_prompts
+        from sanerf_hq.runs import read_json
+
+        if not names or not folder.prompts.exists() or not read_json(folder.prompts).get("objects"):
+            return {}  # the viewer's may be such that no prompt of a file says them
+        return {name: asked for name, asked in read_prompts(folder.prompts).items() if name in names}
+
+    def _shown_before(
+        self,
+        folder: SegmentationFolder,
+        names: tuple[str, ...],
+        wanted: dict[str, list[Prompt]],
+        scene: Scene,
+    ) -> dict[str, Any]:
+        """What the viewer keeps of the objects that are there, and the further ones beside them."""
+        from sanerf_hq.runs import read_json
+        from sanerf_hq.viewer.record import with_more
 
         if not names or not folder.prompts.exists():
             return {}
-        return {name: asked for name, asked in read_prompts(folder.prompts).items() if name in names}
+        kept = read_json(folder.prompts).get("viewer")
+        return {"viewer": with_more(kept, names, wanted, scene)} if isinstance(kept, dict) else {}
 
     def _prompts(self) -> list[Prompt]:
         """The options as prompts, one for each view.

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from sanerf_hq.cli.options import Device, SceneWords, check_at_least, check_device
+from sanerf_hq.errors import InputError
 
 if TYPE_CHECKING:
     from sanerf_hq.radiance import RadianceField
     from sanerf_hq.runs import ProgressCallback
     from sanerf_hq.scene import Scene, View
 
+VIEW_PORT = 8080
 Preset = Literal["draft", "standard", "paper"]
 
 
@@ -52,8 +54,8 @@ class Train:
     """Improve the training cameras' poses as well: for poses that are a little off; slower."""
     view: bool = False
     """Show the field in the browser while it trains, at 127.0.0.1; needs the extra ui."""
-    view_port: Annotated[int, tyro.conf.arg(metavar="N")] = 8080
-    """Port of that page; 0 takes a free one."""
+    view_port: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Port of that page, 8080 if not given; 0 takes a free one."""
     opening: Annotated[SceneWords, tyro.conf.arg(name="")] = field(default_factory=SceneWords)
 
     def run(self) -> int:
@@ -62,6 +64,8 @@ class Train:
         check_at_least("--width", self.width, 1)
         check_at_least("--seed", self.seed, 0)
         check_device(self.device)
+        if self.view_port is not None and not self.view:
+            raise InputError("--view-port is about the page of --view; give that as well, or leave it out")
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.radiance import PRESETS, train_radiance_field
         from sanerf_hq.scene import PhotoSize, fitting_size, load_scene
@@ -97,7 +101,7 @@ class Train:
         check_extra()
         from sanerf_hq.viewer.live import LiveApp
 
-        live = LiveApp(scene, self.view_port)
+        live = LiveApp(scene, VIEW_PORT if self.view_port is None else self.view_port)
         print(f"open {live.url}", flush=True)
         try:
             yield live.show

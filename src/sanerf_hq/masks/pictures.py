@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from threading import Lock
 from typing import Literal, final
 
@@ -18,6 +19,7 @@ from sanerf_hq.segmenters import Embedding, Segmenter
 
 SegmentOn = Literal["photo", "render"]
 
+KEPT_CAMERAS = 4  # that a page's clicks go back and forth between
 MOST_HELD = 128 * 2**20  # bytes of embeddings: some eighty views of ``compact``, sixty of SAM
 
 
@@ -30,6 +32,7 @@ class Pictures:
         self.field, self.segmenter, self.segment_on = field, segmenter, segment_on
         self._cache = EmbeddingCache(field.at_home().run.features, segmenter)
         self._held: OrderedDict[str, Embedding] = OrderedDict()
+        self._rendered: OrderedDict[Hashable, Embedding] = OrderedDict()
         self._lock, self._at_work = Lock(), Lock()
 
     @property
@@ -65,11 +68,25 @@ class Pictures:
         return made
 
     def of_camera(self, camera: Camera) -> Embedding:
-        """The embedding of a render; not kept."""
-        return self.segmenter.embed(self._render(camera))
+        """The embedding of a render; those of the last few cameras are held in memory."""
+        key = _same(camera)
+        with self._at_work:
+            made = self._rendered.pop(key, None)
+            if made is None:
+                made = self.segmenter.embed(self._render(camera))
+            self._rendered[key] = made
+            while len(self._rendered) > KEPT_CAMERAS:
+                self._rendered.popitem(last=False)
+        return made
 
     def _render(self, camera: Camera) -> UInt8[Tensor, "h w 3"]:
         return (self.field.render(camera).rgb * 255).round().to(torch.uint8)
+
+
+def _same(camera: Camera) -> Hashable:
+    """One key for all cameras that see the same."""
+    numbers = (camera.K.cpu().numpy().tobytes(), camera.camtoworld.cpu().numpy().tobytes())
+    return (*numbers, camera.width, camera.height, camera.distortion, camera.time)
 
 
 def _bytes(embedding: Embedding) -> int:

@@ -1,8 +1,8 @@
 """App: the server, and which browser has which session.
 
 A browser keeps the keys of its sessions in its local storage. When a page is closed its session waits for a
-while; a page that is opened takes the newest of its browser's sessions that waits, so a reload finds all as
-it was, and two pages never share one.
+while; a page that is opened takes the one of its browser's that was closed last, so a reload finds all as it
+was, and two pages never share one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import viser
 from jaxtyping import Float, UInt8
@@ -90,7 +90,7 @@ class App:
     def _connected(self, client: viser.ClientHandle) -> None:
         keys = stored_keys(client)
         with self._lock:
-            known = next((key for key in keys if key in self._waiting), None)
+            known = self._closed_last(keys)
             session = self._waiting.pop(known) if known is not None else None
             key = known or secrets.token_urlsafe(12)
             if session is None:
@@ -111,6 +111,11 @@ class App:
         session.repaint()
         if client.client_id not in self.server.get_clients():  # it was closed while its page was built
             self._disconnected(client)
+
+    def _closed_last(self, keys: Collection[str]) -> str | None:
+        """Of the sessions that wait; one of which nothing was made only where there is no other."""
+        found = [key for key in reversed(self._waiting) if key in keys]
+        return min(found, key=lambda key: self._waiting[key].is_untouched, default=None)
 
     def _disconnected(self, client: viser.ClientHandle) -> None:
         with self._lock:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sanerf_hq.geometry import Camera
 from sanerf_hq.radiance import RadianceField, SurfaceSamples
-from sanerf_hq.runs import Progress, ProgressCallback
+from sanerf_hq.runs import Progress, ProgressCallback, quiet
 from sanerf_hq.viewer.viewpoint import Viewpoint
 
 COARSE_SECONDS = 0.15  # what the first picture after a move may take
@@ -88,8 +88,9 @@ class Painter:
             viewpoint: Where from.
             size: Width and height of the last picture, pixels.
             show: Called with each picture.
-            check: Called between parts of a picture; may raise Cancelled.
-            least: Pictures less wide than this are left out, but for the last.
+            check: Called between parts of a picture; may raise Cancelled. Not during the first, which takes a
+                moment: while a camera moves on and on, it is all that can be shown.
+            least: The width of a picture that was shown first, in place of those less wide; 0: none was.
         """
         started = time.monotonic()
         width, height = size
@@ -98,9 +99,9 @@ class Painter:
             rows = max(1, round(height * rung / width))
             began = time.monotonic()
             camera = viewpoint.camera(rung, rows)
-            rendered, surfaces = self._render(field, camera, check)
+            first, last = number == 0 and not least, number + 1 == len(rungs)
+            rendered, surfaces = self._render(field, camera, quiet if first else check)
             self._measure(rung * rows, time.monotonic() - began)
-            first, last = number == 0, number + 1 == len(rungs)
             seconds = time.monotonic() - started
             rgb, depth = rendered[..., :3], rendered[..., 3]
             show(Frame(viewpoint, camera, rgb, depth, surfaces, first, last, seconds))

@@ -66,7 +66,7 @@ class LivePage:
         mode = "depth" if self._mode.value == "depth" else "colour"
 
         def show(frame: Frame) -> None:
-            ticket.check()
+            ticket.check_dropped() if frame.is_first else ticket.check()
             self._window.show(picture_of(frame, SessionState(), None, Look(mode)), frame.depth)
 
         size = frame_size(found[1], self._app.scene.train_views[0].camera)

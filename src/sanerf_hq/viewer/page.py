@@ -30,7 +30,7 @@ from sanerf_hq.viewer.panel_time import TimePanel
 from sanerf_hq.viewer.pointing import reach, view_at
 from sanerf_hq.viewer.screen import Status
 from sanerf_hq.viewer.session import Session
-from sanerf_hq.viewer.viewpoint import Viewpoint
+from sanerf_hq.viewer.viewpoint import Seen, Viewpoint
 from sanerf_hq.viewer.window import Thumbnail, Window, thumbnails
 
 LOG = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class Page:
         self.session.moved(*found)
         at = self.here()
         self.window.show_frusta(self.show.frusta and not self.paint.is_painting, at)
-        self.paint.moved(at)
+        self.paint.moved()
 
     def close(self) -> None:
         """The browser is gone: what it asked for ends."""
@@ -203,19 +203,26 @@ class Page:
         self._deaf_until = time.monotonic() + DEAF_SECONDS
         self.fly_to(view)
 
-    def _clicked(self, event: viser.SceneClickEvent) -> None:
-        """A click on the scene, once it is known where from: it may come before the last of a flight does."""
+    def _clicked(self, event: viser.SceneClickEvent, seen: Seen | None) -> None:
+        """A click on the scene, once it is known where from: it may come before the last of a flight does.
+
+        Raises:
+            InputError: That did not become known.
+        """
         deadline = time.monotonic() + CATCH_UP_SECONDS
         ray = torch.tensor(event.ray_origin), torch.tensor(event.ray_direction)
-        while not self.window.shows(*ray, event.screen_pos) and time.monotonic() < deadline:
+        while seen is None or not self.window.is_along(*ray, event.screen_pos, seen):
+            if time.monotonic() >= deadline:
+                raise InputError("the camera moved while you clicked; click again")
             time.sleep(0.02)
-        self.moved()
-        self.session.clicked(event.screen_pos, event.modifier is None)
+            seen = self.window.viewpoint()
+        self.session.clicked(event.screen_pos, event.modifier is None, seen)
 
     def _listen(self) -> None:
         client, session = self.client, self.session
 
-        # Coroutines run on the connection's own thread, one after the other: the latest camera is the latest.
+        # Coroutines run on the connection's own thread, one after the other: the latest camera is the latest,
+        # and by the time that a click is seen to it may be another than the click was made with.
         async def moved(_: object) -> None:
             self.moved()
 
@@ -223,11 +230,13 @@ class Page:
             if self.paint.is_painting:
                 self.later(lambda: self.paint.clicked(event.screen_pos))
             elif time.monotonic() >= self._deaf_until:
-                self.later(lambda: self._clicked(event))
+                seen = self.window.viewpoint()
+                self.later(lambda: self._clicked(event, seen))
 
         async def boxed(event: viser.SceneRectSelectEvent) -> None:
             if not self.paint.is_painting:
-                self.later(lambda: session.boxed(event.screen_min, event.screen_max))
+                seen = self.window.viewpoint()
+                self.later(lambda: session.boxed(event.screen_min, event.screen_max, seen))
 
         client.camera.on_update(moved)
         # Coroutines are welcome here too, though viser's types do not say so.
@@ -245,11 +254,17 @@ class Page:
 
         self.objects.on_drag_mode(drag_draws)
 
+    def _undo(self) -> None:
+        self.paint.undo() if self.paint.is_painting else self.session.undo()
+
+    def _redo(self) -> None:
+        self.paint.redo() if self.paint.is_painting else self.session.redo()
+
     def _add_keys(self) -> None:
         session = self.session
         keys = (
-            ("Undo", "Z", session.undo),
-            ("Redo", "Y", session.redo),
+            ("Undo", "Z", self._undo),
+            ("Redo", "Y", self._redo),
             ("New object", "N", lambda: session.edit(lambda state: state.with_object())),
             ("Next mode", "M", self.show.next_mode),
             ("Next view", "V", self.show.next_view),

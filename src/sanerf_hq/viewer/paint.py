@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int32, UInt8
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
@@ -17,10 +18,28 @@ from sanerf_hq.scene import View, read_image
 from sanerf_hq.viewer.overlay import EDGE, TINT, outline
 
 Place = tuple[float, float]
-MOST_STEPS = 50
+MOST_STEPS = 500
+MOST_KEPT = 64 * 2**20  # bytes of labels that steps may hold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What a step takes back.
+
+    Attributes:
+        corners: Those that there were.
+        top: First row of the rectangle that it changed.
+        left: Its first column.
+        labels: What there was.
+    """
+
+    corners: tuple[Place, ...]
+    top: int
+    left: int
+    labels: Int32[Tensor, "rows columns"]
+
+
+@dataclass(frozen=True, eq=False)
 class Canvas:
     """A view being painted.
 
@@ -28,13 +47,15 @@ class Canvas:
         view: Which.
         labels: The id of each pixel of its photo, 0 = background.
         corners: Of a polygon that is not closed yet.
-        before: Labels of the steps before, the latest last.
+        before: To what was there before, the latest last.
+        after: To what was undone, the next one last.
     """
 
     view: View
-    labels: Int64[Tensor, "h w"]
+    labels: Int32[Tensor, "h w"]
     corners: tuple[Place, ...] = ()
-    before: tuple[Tensor, ...] = ()
+    before: tuple[Step, ...] = ()
+    after: tuple[Step, ...] = ()
 
     def stroked(self, places: Sequence[Place], radius: float, identity: int) -> Canvas:
         """A stroke of a round brush through some places, in pixels; identity 0 erases."""
@@ -42,7 +63,7 @@ class Canvas:
 
     def cornered(self, place: Place) -> Canvas:
         """One corner more of a polygon."""
-        return replace(self, corners=(*self.corners, place))
+        return self._done(self._step(0, 0, 0, 0), self.labels, (*self.corners, place))
 
     def filled(self, identity: int) -> Canvas:
         """The polygon's inside.
@@ -60,16 +81,44 @@ class Canvas:
         return self._with(mask, identity)
 
     def undone(self) -> Canvas:
-        """One corner or one step back."""
-        if self.corners:
-            return replace(self, corners=self.corners[:-1])
+        """One corner or one stroke back; at the beginning nothing happens."""
         if not self.before:
             return self
-        return replace(self, labels=self.before[-1], before=self.before[:-1])
+        *before, step = self.before
+        return replace(
+            self._taken_back(step), before=tuple(before), after=(*self.after, self._back_from(step))
+        )
+
+    def redone(self) -> Canvas:
+        """One step forward again; where nothing was undone nothing happens."""
+        if not self.after:
+            return self
+        *after, step = self.after
+        return replace(
+            self._taken_back(step), before=(*self.before, self._back_from(step)), after=tuple(after)
+        )
+
+    def _taken_back(self, step: Step) -> Canvas:
+        rows, columns = step.labels.shape
+        labels = self.labels.clone()
+        labels[step.top : step.top + rows, step.left : step.left + columns] = step.labels
+        return replace(self, labels=labels, corners=step.corners)
+
+    def _back_from(self, step: Step) -> Step:
+        """Takes back what a step did, once that is done."""
+        return self._step(step.top, step.left, *step.labels.shape)
+
+    def _step(self, top: int, left: int, rows: int, columns: int) -> Step:
+        return Step(self.corners, top, left, self.labels[top : top + rows, left : left + columns].clone())
 
     def _with(self, mask: Bool[Tensor, "h w"], identity: int) -> Canvas:
-        labels = torch.where(mask, identity, self.labels)
-        return replace(self, labels=labels, before=(*self.before, self.labels)[-MOST_STEPS:])
+        rows, columns = (mask.any(dim).nonzero()[:, 0].tolist() or [0, -1] for dim in (1, 0))
+        step = self._step(rows[0], columns[0], rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0])
+        return self._done(step, torch.where(mask, identity, self.labels), self.corners)
+
+    def _done(self, step: Step, labels: Int32[Tensor, "h w"], corners: tuple[Place, ...]) -> Canvas:
+        """After a step; what had been undone is forgotten."""
+        return replace(self, labels=labels, corners=corners, before=latest((*self.before, step)), after=())
 
     def seen_by(self, window: Camera) -> UInt8[Tensor, "h w 3"]:
         """The photo with the ids over it, as a window at the view's place shows it."""
@@ -93,6 +142,13 @@ class Canvas:
             here = (xy - torch.tensor(corner)).norm(dim=-1) * window.height / camera.height < 3
             shown.view(-1, 3)[here] = 255.0
         return shown.clamp(0, 255).round().to(torch.uint8)
+
+
+def latest(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """So many of some steps as may be kept; one at least."""
+    held = list(accumulate(step.labels.nbytes for step in reversed(steps)))
+    most = max(1, sum(size <= MOST_KEPT for size in held[:MOST_STEPS]))
+    return steps[-most:]
 
 
 def near_line(places: Sequence[Place], radius: float, height: int, width: int) -> Bool[Tensor, "h w"]:

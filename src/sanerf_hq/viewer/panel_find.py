@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import viser
 
+from sanerf_hq.errors import InputError
 from sanerf_hq.prompts import Prompt
 from sanerf_hq.runs import ProgressCallback
+from sanerf_hq.segmenters.grounding_dino import caption
 from sanerf_hq.viewer.portable import part_of
+from sanerf_hq.viewer.screen import Status
 from sanerf_hq.viewer.session import Session
 from sanerf_hq.viewer.state import Part
 
@@ -34,7 +37,12 @@ class FindPanel:
 
     def _by_words(self) -> None:
         words = self._words.value.strip()
-        self._look(words or "nothing", lambda told: self._session.workshop.by_words(words, told))
+        try:
+            caption(words)
+        except InputError as error:  # before what is under way is stopped for it
+            self._session.screen.status(Status(str(error), is_error=True))
+            return
+        self._look(words, lambda told: self._session.workshop.by_words(words, told))
 
     def _look(self, what: str, look: Look) -> None:
         scene = self._session.workshop.home.scene

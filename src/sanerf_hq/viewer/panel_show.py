@@ -81,10 +81,11 @@ class ShowPanel:
             self._mode.value = self._session.look.mode
         self.told(self._session.times)
 
+    # Values that are set call their callbacks, as those that a browser sends do.
+
     def next_mode(self) -> None:
         """The mode after the present one."""
         self._mode.value = MODES[(MODES.index(self._mode.value) + 1) % len(MODES)]
-        self._looked()
 
     def next_view(self) -> None:
         """Fly to the view after the chosen one."""
@@ -95,7 +96,6 @@ class ShowPanel:
     def toggle_frusta(self) -> None:
         """Cameras on, or off."""
         self._frusta.value = not self._frusta.value
-        self._window.show_frusta(self.frusta, None)
 
     def _fly(self) -> None:
         view = self._views.get(self._view.value)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from sanerf_hq.evaluate.pictures import PALETTE
+from sanerf_hq.prompts import Prompt
+from sanerf_hq.scene import Scene
+from sanerf_hq.viewer.portable import part_of
 from sanerf_hq.viewer.state import Box, Click, ObjectState, Part, Picture
 from sanerf_hq.viewer.viewpoint import Viewpoint
 
@@ -42,6 +46,27 @@ def _picture(picture: Picture) -> dict[str, Any]:
     point = picture.viewpoint
     free = None if point is None else {name: getattr(point, name) for name in Viewpoint.__dataclass_fields__}
     return {"view": picture.view, "viewpoint": free, "width": picture.width, "height": picture.height}
+
+
+def with_more(
+    kept: Mapping[str, Any], names: Collection[str], wanted: Mapping[str, Sequence[Prompt]], scene: Scene
+) -> dict[str, Any]:
+    """A session's record with further objects, of colours of our own choice.
+
+    Args:
+        kept: The record; one that is damaged stays so.
+        names: Of its objects, those that stay.
+        wanted: Prompts of the further ones.
+        scene: The scene.
+    """
+    objects = kept.get("objects")
+    known = objects if isinstance(objects, list) else []
+    stay = [one for one in known if isinstance(one, dict) and one.get("name") in names]
+    made = [
+        ObjectState(name, PALETTE[number % len(PALETTE)], parts=(part_of(prompts, scene),))
+        for number, (name, prompts) in enumerate(wanted.items(), len(stay))
+    ]
+    return {**kept, "objects": [*stay, *map(object_record, made)]}
 
 
 def read_object(entry: Mapping[str, Any]) -> ObjectState:

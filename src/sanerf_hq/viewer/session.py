@@ -13,20 +13,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
-from sanerf_hq.errors import InputError
-from sanerf_hq.radiance import RadianceField
+from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.runs import ProgressCallback
-from sanerf_hq.viewer.crop import CropBox, cropped
-from sanerf_hq.viewer.cut import cut_field
+from sanerf_hq.viewer.crop import CropBox
+from sanerf_hq.viewer.cut import Sight
 from sanerf_hq.viewer.frames import Frame, Painter
 from sanerf_hq.viewer.memory import hand_back_memory
 from sanerf_hq.viewer.overlay import Look, picture_of
+from sanerf_hq.viewer.painting import Painting
 from sanerf_hq.viewer.pointing import Pointing, frame_size
 from sanerf_hq.viewer.screen import Screen, Status
 from sanerf_hq.viewer.segmenting import KEPT_OUTCOMES, Segmenting
 from sanerf_hq.viewer.state import History, Operation, Part, SessionState
 from sanerf_hq.viewer.storage import Kept, Saved
-from sanerf_hq.viewer.viewpoint import Viewpoint
+from sanerf_hq.viewer.viewpoint import Seen, Viewpoint
 from sanerf_hq.viewer.warp import warped
 from sanerf_hq.viewer.worker import Ticket, Worker
 from sanerf_hq.viewer.workshop import Outcome, Request, Workshop
@@ -58,15 +58,17 @@ class Session:
         self.crop: CropBox | None = None
         self.outcome: Outcome | None = None
         self.frame: Frame | None = None
-        self._sharp: Frame | None = None
+        self._sharp: Frame | None = None  # the last one, of the present sight
+        self._sight: Sight | None = None
         self.times: dict[str, float] = {}
         self.saved: Saved | None = None
         self._origins: dict[int, Origin] = {}  # as they were left, by opening
         self._openings = count(1)
         self._waiting: Callable[[SessionState], SessionState] | None = None
+        self.painting: Painting | None = None
         self.segmenting = Segmenting(self._show, self._say, self.times)
         self._left: OrderedDict[float | None, tuple[History, Outcome | None]] = OrderedDict()  # other moments
-        self._viewpoint: tuple[Viewpoint, tuple[int, int]] | None = None
+        self._viewpoint: Seen | None = None
         self._painter = Painter()
         self._eyes = Worker("pictures")
         self._lock, self._tinting = threading.RLock(), threading.RLock()
@@ -80,6 +82,11 @@ class Session:
     def viewpoint(self) -> Viewpoint | None:
         """Where it looked from last."""
         return None if self._viewpoint is None else self._viewpoint[0]
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing was made of it yet."""
+        return self.history == History() and self.painting is None and not self._left
 
     @property
     def name(self) -> str | None:
@@ -102,7 +109,7 @@ class Session:
         with self._lock:
             self._eyes.cancel()
             self.segmenting.forget()
-            self.frame = self._sharp = None
+            self.frame = self._sharp = self._sight = None
             if self.outcome is not None:
                 self.segmenting.keep(self.outcome)
         hand_back_memory()
@@ -114,7 +121,7 @@ class Session:
             self._eyes.cancel()
             self.segmenting.forget()
             self._leave(self.workshop.field.moment, KEPT_OUTCOMES)
-            self.frame = self._sharp = None
+            self.frame = self._sharp = self._sight = None
             self.workshop = workshop
             self.history, self.outcome = self._left.pop(workshop.field.moment, (History(), None))
             if self.outcome is not None:
@@ -186,12 +193,19 @@ class Session:
         size = frame_size(canvas, self.workshop.home.cameras[0])
 
         started = time.monotonic()
+        sight = self._now_seen()
 
         def show(frame: Frame) -> None:
-            ticket.check()
-            self.frame = frame
-            if frame.is_final:
-                self._sharp = frame
+            with self._lock:
+                # While the camera moves a newer job always waits: the first picture is shown all the same.
+                ticket.check_dropped() if frame.is_first else ticket.check()
+                if self._now_seen() is not sight:
+                    if not ticket.is_stopped:
+                        self.repaint()
+                    raise Cancelled("something else is looked at by now")
+                self.frame = frame
+                if frame.is_final:
+                    self._sharp = frame
             if frame.is_first:
                 self.times["coarse"] = frame.seconds
             if frame.is_final:
@@ -202,7 +216,7 @@ class Session:
         if moved is not None:
             show(replace(moved, seconds=time.monotonic() - started))
         least = 0 if moved is None else moved.camera.width
-        self._painter.paint(self._field(), viewpoint, size, show, ticket.check, least)
+        self._painter.paint(sight.field, viewpoint, size, show, ticket.check, least)
         hand_back_memory()
 
     def _moved_from(self, viewpoint: Viewpoint, size: tuple[int, int]) -> Frame | None:
@@ -212,34 +226,35 @@ class Session:
             return None
         return warped(sharp, viewpoint, (max(1, size[0] // 2), max(1, size[1] // 2)))
 
-    def _field(self) -> RadianceField:
-        """What is rendered: the whole, or the objects alone, or all but them."""
-        field = self.workshop.field
-        outcome, mode = self.outcome, self.look.mode
-        if mode in ("object", "removed") and outcome is not None and outcome.field is not None:
-            shown = {one.name for one in self.state.objects if one.visible}
-            field = cut_field(field, outcome, mode, shown)
-        return field if self.crop is None else cropped(field, self.crop)
+    def _now_seen(self) -> Sight:
+        """What is to be rendered; the same one as long as that is the same."""
+        with self._lock:
+            field, outcome, mode = self.workshop.field, self.outcome, self.look.mode
+            sight = Sight(field, None, "object", frozenset(), self.crop)
+            if outcome is not None and outcome.field is not None and mode in ("object", "removed"):
+                shown = frozenset(one.name for one in self.state.objects if one.visible)
+                sight = Sight(field, outcome, mode, shown & set(outcome.names), self.crop)
+            if self._sight is None or not sight.is_like(self._sight):
+                self._sight, self._sharp = sight, None
+            return self._sight
 
     # Pointing
 
-    def clicked(self, xy: tuple[float, float], positive: bool) -> None:
-        """A click at a place of the window, x and y in [0, 1]."""
-        pointing = self._pointing()
+    def clicked(self, xy: tuple[float, float], positive: bool, seen: Seen | None = None) -> None:
+        """A click at a place of the window, x and y in [0, 1]; ``seen``: what the window saw, if not that."""
+        pointing = self._pointing(seen)
         if pointing is not None:
             self.edit(lambda state: state.with_click(pointing.click(xy, positive)))
 
-    def boxed(self, low: tuple[float, float], high: tuple[float, float]) -> None:
-        """A box between two places of the window, x and y in [0, 1]."""
-        pointing = self._pointing()
+    def boxed(self, low: tuple[float, float], high: tuple[float, float], seen: Seen | None = None) -> None:
+        """A box between two places of the window, x and y in [0, 1]; ``seen`` as for a click."""
+        pointing = self._pointing(seen)
         if pointing is not None:
             self.edit(lambda state: state.with_box(pointing.box(low, high)))
 
-    def _pointing(self) -> Pointing | None:
-        if self._viewpoint is None:
-            return None
-        viewpoint, canvas = self._viewpoint
-        return Pointing.of(self.workshop.field, viewpoint, canvas, self._field())
+    def _pointing(self, seen: Seen | None) -> Pointing | None:
+        seen = seen or self._viewpoint
+        return None if seen is None else Pointing.of(self.workshop.field, *seen, self._now_seen().field)
 
     # Editing
 

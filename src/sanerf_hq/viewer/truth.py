@@ -7,15 +7,16 @@ eval`` and ``sanerf bench`` score by it. The run's fingerprint does not cover tr
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int32
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
@@ -34,10 +35,12 @@ class Truth:
     Attributes:
         labels: The id of each pixel of its photo, 0 = background.
         names: Names of the folder's ids, also of those that the view lacks.
+        mark: Of the folder's image, as :func:`mark_of`.
     """
 
-    labels: Int64[Tensor, "h w"]
+    labels: Int32[Tensor, "h w"]
     names: dict[int, str]
+    mark: str
 
 
 def read_truth(folder: Path, scene: Scene, view: View) -> Truth:
@@ -51,29 +54,36 @@ def read_truth(folder: Path, scene: Scene, view: View) -> Truth:
     Raises:
         InputError: A file is damaged, or an image is of another shape than the photo.
     """
-    path, painted = folder / OBJECTS_FILE, folder / _image_of(view)
+    path, painted, mark = folder / OBJECTS_FILE, folder / image_of(view), mark_of(folder, view)
     is_own = not path.exists() or folder.resolve() == scene.root.resolve()  # else its ids mean other objects
     names = {one.id: one.name for one in scene.objects} if is_own else {}
     names |= _names_in(path) if path.exists() else {}
     if painted.is_file():
-        return Truth(read_instances(replace(view, instance_path=painted)), names)
+        return Truth(read_instances(replace(view, instance_path=painted)).int(), names, mark)
     if is_own and view.instance_path is not None and view.instance_path.is_file():
-        return Truth(read_instances(view), names)
-    return Truth(torch.zeros(view.camera.height, view.camera.width, dtype=torch.int64), names)
+        return Truth(read_instances(view).int(), names, mark)
+    return Truth(torch.zeros(view.camera.height, view.camera.width, dtype=torch.int32), names, mark)
 
 
-def is_painted(folder: Path, view: View) -> bool:
-    """Whether a folder holds truth of a view that writing would replace."""
-    return (folder / _image_of(view)).exists()
+def mark_of(folder: Path, view: View) -> str:
+    """Of a view's image in a folder: another one whenever something else is written; empty: there is none."""
+    path = folder / image_of(view)
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from error
 
 
 def write_truth(
-    folder: Path, scene: Scene, view: View, labels: Int64[Tensor, "h w"], names: Mapping[int, str]
+    folder: Path, scene: Scene, view: View, labels: Int32[Tensor, "h w"], names: Mapping[int, str]
 ) -> Path:
     """Write a view's ids, and the objects that they name.
 
     An object that ``scene.json`` knows by its name keeps its id there, whichever it was painted with, and
-    what stands there of it; a new one gets a box and a click, its most interior pixel, in this view.
+    what stands there of it; a new one gets a box and a click, its most interior pixel, in this view. An id
+    without a name, such as another program's truth has for what is no object, stays as it is.
 
     Args:
         folder: The scene's folder, or another one.
@@ -86,25 +96,22 @@ def write_truth(
         The instance image.
 
     Raises:
-        InputError: An id has no name, or a file cannot be read or written.
+        InputError: A file cannot be read or written, or an id is too large for it.
     """
     ids = [int(one) for one in labels.unique().tolist() if one]
-    missing = [one for one in ids if one not in names]
-    if missing:
-        raise InputError(f"id {missing[0]} has no name; name each object that is painted")
-    path, relative = folder / OBJECTS_FILE, _image_of(view)
-    numbers = _numbered({one: names[one] for one in ids}, _names_in(path) if path.exists() else {})
+    path, relative = folder / OBJECTS_FILE, image_of(view)
+    numbers = _numbered(ids, names, _names_in(path) if path.exists() else {})
     kept = torch.zeros_like(labels)
     for identity, number in numbers.items():
         kept[labels == identity] = number
     image = _png(kept)
-    _write_objects(path, scene, view, kept, {numbers[one]: names[one] for one in ids})
+    _write_objects(path, scene, view, kept, {numbers[one]: names[one] for one in ids if one in names})
     write_bytes(folder / relative, image)
     _write_frame(folder / "transforms.json", view, relative)
     return folder / relative
 
 
-def _image_of(view: View) -> Path:
+def image_of(view: View) -> Path:
     """Where a view's ids lie in a folder."""
     stem = Path(view.name).with_suffix(".png")
     parts = stem.parts[1:] if stem.parts[0] == "images" else stem.parts
@@ -129,19 +136,20 @@ def _objects_in(content: dict[str, Any], path: Path) -> list[Any]:
     return objects
 
 
-def _numbered(names: Mapping[int, str], known: Mapping[int, str]) -> dict[int, int]:
+def _numbered(ids: Sequence[int], names: Mapping[int, str], known: Mapping[int, str]) -> dict[int, int]:
     """By the ids that were painted with, those of a folder: its own of that name, else one that is free."""
     own = {name: identity for identity, name in known.items()}
-    free = max([*known, *names], default=0) + 1
+    free = max([*known, *ids], default=0) + 1
     numbers: dict[int, int] = {}
-    for identity, name in names.items():
-        numbers[identity] = own.get(name, identity if identity not in known else free)
+    for identity in ids:
+        unknown = identity if identity not in known else free
+        numbers[identity] = own.get(names[identity], unknown) if identity in names else unknown
         free += numbers[identity] == free
     return numbers
 
 
 def _write_objects(
-    path: Path, scene: Scene, view: View, labels: Int64[Tensor, "h w"], names: Mapping[int, str]
+    path: Path, scene: Scene, view: View, labels: Int32[Tensor, "h w"], names: Mapping[int, str]
 ) -> None:
     content = _content_of(path) if path.exists() else {"name": scene.name}
     objects = _objects_in(content, path)
@@ -176,7 +184,7 @@ def _write_frame(path: Path, view: View, relative: Path) -> None:
             return
 
 
-def _png(labels: Int64[Tensor, "h w"]) -> bytes:
+def _png(labels: Int32[Tensor, "h w"]) -> bytes:
     from PIL import Image
 
     largest = int(labels.max())

@@ -65,10 +65,14 @@ class Viewpoint:
 
     def is_at(self, camera: Camera, distance: float) -> bool:
         """Whether it looks from where a scene's camera stands, along the same axis and as upright."""
-        place = torch.tensor(self.position) - camera.center
+        if math.dist(self.position, camera.camtoworld[:3, 3].tolist()) > SAME_PLACE * distance:
+            return False  # as nearly all cameras are, whenever the window moves
         turned = _rotation(self.wxyz).T @ camera.camtoworld[:3, :3]
-        angle = float((turned - torch.eye(3)).norm())
-        return float(place.norm()) <= SAME_PLACE * distance and angle <= SAME_PLACE
+        return float((turned - torch.eye(3)).norm()) <= SAME_PLACE
+
+
+Seen = tuple[Viewpoint, tuple[int, int]]
+"""What a browser sees: from where, and its canvas: width and height, pixels."""
 
 
 def _triple(values: Float[Tensor, "3"]) -> tuple[float, float, float]:

@@ -16,7 +16,7 @@ from sanerf_hq.geometry import Camera
 from sanerf_hq.scene import View, read_image
 from sanerf_hq.viewer.crop import CropBox
 from sanerf_hq.viewer.state import ObjectState
-from sanerf_hq.viewer.viewpoint import SAME_PLACE, Viewpoint
+from sanerf_hq.viewer.viewpoint import SAME_PLACE, Seen, Viewpoint
 
 MOST_FRUSTA = 120
 THUMBNAIL = 64  # pixels wide
@@ -74,7 +74,7 @@ class Window:
         client.camera.near = self.distance * 0.01
         client.camera.far = self.distance * 100
 
-    def viewpoint(self) -> tuple[Viewpoint, tuple[int, int]] | None:
+    def viewpoint(self) -> Seen | None:
         """Where the browser looks from, and its canvas; None where what it says is no camera."""
         camera = self.client.camera
         try:
@@ -89,14 +89,15 @@ class Window:
         except (InputError, TypeError, ValueError, AssertionError):
             return None
 
-    def shows(
-        self, origin: Float[Tensor, "3"], direction: Float[Tensor, "3"], xy: tuple[float, float]
+    def is_along(
+        self,
+        origin: Float[Tensor, "3"],
+        direction: Float[Tensor, "3"],
+        xy: tuple[float, float],
+        seen: Seen,
     ) -> bool:
-        """Whether the browser, as far as is known, looks along a ray at a place, x and y in [0, 1]."""
-        found = self.viewpoint()
-        if found is None:
-            return False
-        camera = found[0].camera(*found[1])
+        """Whether a browser looks along a ray at a place of what it sees, x and y in [0, 1]."""
+        camera = seen[0].camera(*seen[1])
         ray = camera.rays(torch.tensor([[xy[0] * camera.width, xy[1] * camera.height]]))
         away = float((ray.origins[0] - origin).norm()) / self.distance
         apart = float(torch.linalg.cross(ray.directions[0], direction).norm() / direction.norm())

@@ -23,10 +23,16 @@ class Ticket:
 
     tell: Callable[[Progress], None] = lambda progress: None
     _stopped: threading.Event = field(default_factory=threading.Event)
+    _dropped: threading.Event = field(default_factory=threading.Event)
 
     def stop(self) -> None:
         """Ask the job to end; it does so at its next sign of progress."""
         self._stopped.set()
+
+    def drop(self) -> None:
+        """Stop it, and let nothing come of it any more, not even what a newer job would leave it."""
+        self._dropped.set()
+        self.stop()
 
     @property
     def is_stopped(self) -> bool:
@@ -42,6 +48,15 @@ class Ticket:
             raise Cancelled("a newer job took its place")
         if progress is not None:
             self.tell(progress)
+
+    def check_dropped(self) -> None:
+        """For what a job may still do when a newer one waits for its end.
+
+        Raises:
+            Cancelled: The job was dropped.
+        """
+        if self._dropped.is_set():
+            raise Cancelled("nothing is to come of it any more")
 
 
 Job = Callable[[Ticket], None]
@@ -65,7 +80,8 @@ class Worker:
             if self._closed:
                 ticket.stop()
                 return ticket
-            self._drop()
+            for other in self._tickets():
+                other.stop()
             self._waiting = (job, ticket)
             self._wake.notify_all()
         return ticket
@@ -74,14 +90,12 @@ class Worker:
         """Stop what runs, drop what waits."""
         with self._wake:
             self._drop()
-            self._waiting = None
 
     def close(self) -> None:
         """Cancel, and end the thread once its job has noticed."""
         with self._wake:
             self._closed = True
             self._drop()
-            self._waiting = None
             self._wake.notify_all()
 
     @property
@@ -94,10 +108,14 @@ class Worker:
         """Wait for the thread's end, after :meth:`close`."""
         self._thread.join(seconds)
 
+    def _tickets(self) -> list[Ticket]:
+        found = (self._running, self._waiting[1] if self._waiting else None)
+        return [ticket for ticket in found if ticket is not None]
+
     def _drop(self) -> None:
-        for ticket in (self._running, self._waiting[1] if self._waiting else None):
-            if ticket is not None:
-                ticket.stop()
+        for ticket in self._tickets():
+            ticket.drop()
+        self._waiting = None
 
     def _work(self) -> None:
         while True:
