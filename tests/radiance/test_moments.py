@@ -104,6 +104,7 @@ def test_a_field_at_a_moment_has_that_moments_views_and_samples(tmp_path: Path):
     assert [view.camera.time for view in home.views] == [0.5] * (N_CAMERAS - 1)
     whole = load_view_samples(field)
     part = load_view_samples(still)
+    assert "pixel_rays" not in vars(home), "no camera is undistorted to number pixels"
     assert len(part.surfaces) * len(MOMENTS) == len(whole.surfaces)
     # A pixel's own ray goes through the point that is said to be seen there.
     for index, view in enumerate(home.views):
