@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sanerf_hq.geometry import Camera, Rays, WorldTransform
-from sanerf_hq.radiance.clearance import BESIDE, SHARE, Clearance
+from sanerf_hq.radiance.clearance import BESIDE, FIRST_ASKED, SHARE, Clearance
 
 WORLD = WorldTransform((1.0, 0.0, 0.0), 2.0)
 K = torch.tensor([[100.0, 0.0, 40.0], [0.0, 100.0, 30.0], [0.0, 0.0, 1.0]])
@@ -93,3 +93,19 @@ def test_asking_the_nearest_cameras_first_changes_nothing(apart: float) -> None:
     asked = Rays(origins, torch.nn.functional.normalize(draw(4000, 3), dim=-1), torch.ones(4000))
     assert torch.equal(clearance.starts(asked), plain_starts(clearance, asked))
     assert clearance.starts(asked[:0]).shape == (0,)
+
+
+def test_a_picture_asks_the_cameras_near_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    cameras = [looking_ahead(0.01 * n) for n in range(FIRST_ASKED + 100)]
+    clearance = Clearance.of(cameras, WORLD, torch.full((len(cameras),), 2.0))
+    asked: list[list[int]] = []
+    shown = Clearance._shown
+
+    def recorded(self: Clearance, some: Rays, away: Tensor, numbers: Tensor) -> Tensor:
+        asked.append(numbers.tolist())
+        return shown(self, some, away, numbers)
+
+    monkeypatch.setattr(Clearance, "_shown", recorded)
+    mine = WORLD.rays_to_field(cameras[0].rays(cameras[0].pixel_grid()))
+    assert bool((clearance.starts(mine) > 0).all())
+    assert asked == [list(range(FIRST_ASKED))]
