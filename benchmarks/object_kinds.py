@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from sanerf_hq.radiance import Home
@@ -35,7 +35,7 @@ def kinds_of(home: Home, target: SceneObject) -> list[str]:
             faint.append((colour[inside] - colour[outside]).square().sum(-1).sqrt() < ALIKE)
             neighbours.append(labels[outside])
             if depth is not None:
-                hidden.append(depth[outside] < (1 - NEARER) * depth[inside])
+                hidden.append(_nearer(depth[outside], depth[inside]))
     kinds = []
     if shares and sum(shares) / len(shares) < SMALL:
         kinds.append("small")
@@ -69,6 +69,11 @@ def _across(mask: Bool[Tensor, "h w"], axis: int) -> tuple[tuple[Tensor, Tensor]
     inside = tuple(torch.where(within, a, b) for a, b in zip((rows, columns), there, strict=True))
     outside = tuple(torch.where(within, b, a) for a, b in zip((rows, columns), there, strict=True))
     return (inside[0], inside[1]), (outside[0], outside[1])
+
+
+def _nearer(depth: Float[Tensor, "n"], than: Float[Tensor, "n"]) -> Bool[Tensor, "n"]:
+    """Where a depth is nearer; a depth of 0, which is not known, is not, nor is anything than that."""
+    return (depth > 0) & (depth < (1 - NEARER) * than)
 
 
 def _share(flags: Bool[Tensor, "n"]) -> float:

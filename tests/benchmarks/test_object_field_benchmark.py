@@ -124,3 +124,8 @@ def test_kinds_of_object(balls: BallField, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(object_kinds, "LARGE", 0.5)
     monkeypatch.setattr(object_kinds, "SMALL", 0.4)
     assert object_kinds.kinds_of(home, red) == ["small", "beside a look-alike"]
+
+
+def test_a_depth_that_is_not_known_hides_nothing():
+    outside, inside = torch.tensor([0.0, 1.0, 1.0, 2.0, 1.99]), torch.tensor([2.0, 2.0, 0.0, 0.0, 2.0])
+    assert object_kinds._nearer(outside, inside).tolist() == [False, True, False, False, False]

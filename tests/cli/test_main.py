@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from sanerf_hq.cli.demo import Demo
 from sanerf_hq.cli.doctor import Doctor
 from sanerf_hq.cli.main import main
 from sanerf_hq.errors import Cancelled, InputError
+from sanerf_hq.radiance import PRESETS
+from support.ball_scene import TINY, ball_scene
 from support.command import refused
 from support.scene_files import write_scene
 
@@ -196,6 +199,19 @@ def test_what_is_stopped_says_how_to_go_on(
     assert capsys.readouterr().err == "stopped; run the same command to go on\n"
     assert main(["doctor"]) == 130
     assert capsys.readouterr().err == "stopped; run the same command to begin anew\n"
+
+
+def test_a_training_that_diverges_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("sanerf_hq.radiance.step.PHOTO_WEIGHT", float("nan"))
+    monkeypatch.setitem(PRESETS, "draft", replace(TINY, steps=2))
+    words = ["train", str(ball_scene(tmp_path / "ball")), "--out", str(tmp_path / "run"), "--preset", "draft"]
+    assert main(words) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith(
+        "sanerf: radiance: the loss is nan after 2 of 2 steps: begin anew with another seed"
+    )
 
 
 def test_sigterm_stops_as_ctrl_c_does(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

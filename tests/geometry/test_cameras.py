@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sanerf_hq.geometry import Camera, Distortion, look_at
+from sanerf_hq.geometry.cameras import UNDISTORTED_AT_ONCE
 
 # x, y of the principal point far from the middle, focal lengths that differ, and some skew.
 K = torch.tensor([[210.0, 0.0, 61.0], [0.0, 190.0, 97.0], [0.0, 0.0, 1.0]])
@@ -211,8 +212,50 @@ def test_points_without_an_inverse_stay_finite():
     assert folding.fold == pytest.approx(1.5**-0.5)
     found = folding.remove(xy)
     assert torch.isfinite(found).all()
-    assert float(found.norm(dim=-1).max()) <= folding.fold + 1e-6, "drawn back to the fold"
-    assert found[2].tolist() == [0.0, 0.0]
+    ends = torch.tensor([[folding.fold, 0.0], [folding.fold * 0.5**0.5] * 2, [0.0, 0.0]])
+    assert torch.allclose(found, ends, atol=1e-5), "drawn back to the fold, each on its own side"
+
+
+@pytest.mark.parametrize(
+    "lens", [Distortion(k1=-0.3), Distortion(k1=-0.25, k2=0.09, k3=-0.02), Distortion(k1=-0.33, p1=0.001)]
+)
+def test_what_a_folding_lens_reaches_is_undone_and_the_rest_has_no_ray(lens: Distortion):
+    intrinsics = torch.tensor([[160.0, 0, 160], [0, 160.0, 120], [0, 0, 1]])
+    camera = Camera(intrinsics, torch.eye(4), 320, 240, lens)
+    xy = camera.pixel_grid()
+    away = xy - torch.tensor([160.0, 120.0])
+    reach = 160 * float(lens.apply(torch.tensor([[lens.fold, 0.0]])).norm())
+    has_ray = camera.has_ray(xy)
+    assert has_ray[away.norm(dim=-1) < reach - 1.5].all()
+    assert not has_ray[away.norm(dim=-1) > reach + 1.5].any()
+    local = camera.local_directions(xy)
+    back = camera.project(local).xy
+    assert float((back - xy)[has_ray].norm(dim=-1).max()) < 0.5
+    same_way = torch.nn.functional.cosine_similarity(local[:, :2], away, dim=-1)
+    assert float(same_way[has_ray].min()) > 0.99
+    assert float(same_way.min()) > 0.8, "no ray leads to the other side of the picture"
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_a_lens_that_ends_beyond_the_picture_has_all_rays(lens: Distortion):
+    camera = posed(lens)
+    assert camera.has_ray(camera.pixel_grid()).all()
+
+
+def test_undistorting_ends_when_it_is_done_and_needs_little_memory_at_once(monkeypatch: pytest.MonkeyPatch):
+    asked: list[int] = []
+    apply = Distortion.apply
+
+    def counted(lens: Distortion, xy: Tensor) -> Tensor:
+        asked.append(xy.shape[0])
+        return apply(lens, xy)
+
+    xy = torch.rand(UNDISTORTED_AT_ONCE + 10, 2)
+    alone = LENS.remove(xy[-1])
+    monkeypatch.setattr(Distortion, "apply", counted)
+    assert torch.equal(LENS.remove(xy)[-1], alone)
+    assert set(asked) == {UNDISTORTED_AT_ONCE, 10}
+    assert len(asked) <= 2 * 6
 
 
 def test_where_a_polynomial_folds():

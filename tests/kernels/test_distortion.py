@@ -20,19 +20,16 @@ def packed(request: pytest.FixtureRequest, device: torch.device) -> tuple[Tensor
     return torch.tensor(rows, dtype=torch.int32, device=device), n_samples
 
 
-def _intervals(n_samples: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    edges = 3 + torch.rand(n_samples + 1, device=device).cumsum(0)
-    return edges[:-1].contiguous(), edges[1:].contiguous()
+def _places(n_samples: int, device: torch.device) -> Tensor:
+    return 3 + torch.rand(n_samples, device=device).cumsum(0)
 
 
 def test_loss_and_gradient_equal_the_twin(packed: tuple[Tensor, int], device: torch.device):
     packed_info, n = packed
-    starts, ends = _intervals(n, device)
+    places = _places(n, device)
     weights, upstream = torch.rand(n, device=device), torch.randn(packed_info.shape[0], device=device)
     mine, theirs = (weights.clone().requires_grad_() for _ in range(2))
-    losses = [
-        op(w, starts, ends, packed_info) for op, w in ((distortion, mine), (reference.distortion, theirs))
-    ]
+    losses = [op(w, places, packed_info) for op, w in ((distortion, mine), (reference.distortion, theirs))]
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-4, atol=1e-5)
     for loss in losses:
         loss.backward(upstream)
@@ -42,17 +39,15 @@ def test_loss_and_gradient_equal_the_twin(packed: tuple[Tensor, int], device: to
 def test_gradient_equals_finite_differences(device: torch.device):
     rows, n = PACKED["many"]
     packed_info = torch.tensor(rows, dtype=torch.int32, device=device)
-    starts, ends = _intervals(n, device)
+    places = _places(n, device)
     weights = torch.rand(n, device=device, requires_grad=True)
-    distortion(weights, starts, ends, packed_info).sum().backward()
+    distortion(weights, places, packed_info).sum().backward()
     assert weights.grad is not None
     for k in range(0, n, 7):
         push = torch.zeros(n, dtype=torch.float64, device=device)
         push[k] = 1e-4
         values = [
-            reference.distortion(
-                weights.detach().double() + sign * push, starts.double(), ends.double(), packed_info
-            )
+            reference.distortion(weights.detach().double() + sign * push, places.double(), packed_info)
             for sign in (1, -1)
         ]
         slope = (values[0] - values[1]).sum() / 2e-4
@@ -60,23 +55,21 @@ def test_gradient_equals_finite_differences(device: torch.device):
 
 
 def test_two_samples(device: torch.device):
-    # w = (1/4, 3/4), middles 2 apart, lengths 1 and 2: 2 · 3/16 · 2 + (1/16 · 1 + 9/16 · 2) / 3
-    starts, ends = torch.tensor([1.0, 2.5], device=device), torch.tensor([2.0, 4.5], device=device)
-    weights = torch.tensor([0.25, 0.75], device=device)
-    loss = distortion(weights, starts, ends, torch.tensor([[0, 2]], dtype=torch.int32, device=device))
-    torch.testing.assert_close(loss, torch.tensor([0.75 + 19 / 48], device=device))
+    # w = (1/4, 3/4), 2 apart: 2 · 3/16 · 2
+    weights, places = torch.tensor([[0.25, 0.75], [1.5, 3.5]], device=device)
+    loss = distortion(weights, places, torch.tensor([[0, 2]], dtype=torch.int32, device=device))
+    torch.testing.assert_close(loss, torch.tensor([0.75], device=device))
 
 
 def test_a_thin_surface_is_less_spread_than_fog_wherever_it_is(device: torch.device):
     n = 100
-    edges = 150 + torch.linspace(0, 1, n + 1, device=device)
-    starts, ends = edges[:-1].contiguous(), edges[1:].contiguous()
+    places = 150 + torch.linspace(0, 1, n, device=device)
     packed_info = torch.tensor([[0, n]], dtype=torch.int32, device=device)
     fog, surface = torch.full((n,), 1 / n, device=device), torch.zeros(n, device=device)
     surface[60] = 1.0
-    spread = [float(distortion(weights, starts, ends, packed_info)) for weights in (fog, surface)]
-    assert spread[0] == pytest.approx(1 / 3, rel=1e-3)  # two uniform points of [0, 1] lie 1/3 apart
-    assert spread[1] == pytest.approx(0.01 / 3, rel=1e-2)
+    spread = [float(distortion(weights, places, packed_info)) for weights in (fog, surface)]
+    assert spread[0] == pytest.approx(1 / 3, rel=1e-2)  # two uniform points of [0, 1] lie 1/3 apart
+    assert spread[1] == 0.0
 
 
 def test_threads_change_no_bit(set_threads):
@@ -84,13 +77,13 @@ def test_threads_change_no_bit(set_threads):
     last = counts.cumsum(0, dtype=torch.int32)
     packed_info = torch.stack([last - counts, counts], -1)
     n = int(last[-1])
-    starts, ends = _intervals(n, torch.device("cpu"))
+    places = _places(n, torch.device("cpu"))
     weights = torch.rand(n)
     results = []
     for threads in (1, 2):
         set_threads(threads)
         leaf = weights.clone().requires_grad_()
-        losses = distortion(leaf, starts, ends, packed_info)
+        losses = distortion(leaf, places, packed_info)
         losses.sum().backward()
         results.append((losses.detach(), leaf.grad))
     for one, two in zip(*results, strict=True):
@@ -98,6 +91,6 @@ def test_threads_change_no_bit(set_threads):
 
 
 def test_what_the_kernel_cannot_read_is_refused():
-    starts, ends = _intervals(3, torch.device("cpu"))
-    with pytest.raises(ValueError, match=r"starts must be .*float32.*got .*float64"):
-        distortion(torch.rand(3), starts.double(), ends, torch.tensor([[0, 3]], dtype=torch.int32))
+    places = _places(3, torch.device("cpu"))
+    with pytest.raises(ValueError, match=r"places must be .*float32.*got .*float64"):
+        distortion(torch.rand(3), places.double(), torch.tensor([[0, 3]], dtype=torch.int32))

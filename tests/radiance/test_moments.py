@@ -8,14 +8,16 @@ import torch
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera, WorldTransform, contract, look_at, to_unit
-from sanerf_hq.radiance import nearest_moment
+from sanerf_hq.radiance import load_radiance_field, nearest_moment, train_radiance_field
 from sanerf_hq.radiance.field import load_field, save_field
 from sanerf_hq.radiance.moments import arena, is_sparse, moments_of, n_sides, time_cells
 from sanerf_hq.radiance.network import RadianceNetwork
 from sanerf_hq.radiance.view_samples import load_view_samples
 from sanerf_hq.runs import Key
+from sanerf_hq.scene import PhotoSize, load_scene
+from support.ball_scene import TINY
 from support.balls import CONFIG
-from support.moving_balls import MOMENTS, N_CAMERAS, moving_camera, moving_field
+from support.moving_balls import MOMENTS, N_CAMERAS, moving_camera, moving_field, write_moving_scene
 
 K = torch.tensor([[50.0, 0, 25], [0, 50.0, 25], [0, 0, 1]])
 UP = torch.tensor([0.0, 0.0, 1.0])
@@ -104,6 +106,7 @@ def test_a_field_at_a_moment_has_that_moments_views_and_samples(tmp_path: Path):
     assert [view.camera.time for view in home.views] == [0.5] * (N_CAMERAS - 1)
     whole = load_view_samples(field)
     part = load_view_samples(still)
+    assert "pixel_rays" not in vars(home), "no camera is undistorted to number pixels"
     assert len(part.surfaces) * len(MOMENTS) == len(whole.surfaces)
     # A pixel's own ray goes through the point that is said to be seen there.
     for index, view in enumerate(home.views):
@@ -163,3 +166,12 @@ def test_a_test_view_between_moments_is_at_the_nearest(tmp_path: Path):
         here = home.at(moment)
         assert [view.camera.time for view in here.shown] == [moment] * (N_CAMERAS - 1) + [time]
         assert [view.camera.time for view in here.views] == [moment] * (N_CAMERAS - 1)
+
+
+def test_a_field_that_is_read_knows_when_its_cameras_saw_nothing_near(tmp_path: Path):
+    scene = load_scene(write_moving_scene(tmp_path / "balls"))
+    field = train_radiance_field(scene, tmp_path / "run", replace(TINY, steps=1), size=PhotoSize(16))
+    again = load_radiance_field(tmp_path / "run")
+    times = [view.camera.time for view in scene.train_views]
+    for one in (field, again):
+        assert one.clearance.times is not None and one.clearance.times.tolist() == times

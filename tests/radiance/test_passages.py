@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from sanerf_hq.geometry import Camera, WorldTransform, contract, look_at, to_unit
-from sanerf_hq.radiance.passages import before_ways, passages, ways
+from sanerf_hq.radiance.coarse_cells import SIDE as COARSE
+from sanerf_hq.radiance.coarse_cells import cell_middles
+from sanerf_hq.radiance.passages import FEW, INNER, NEARBY, before_ways, passages, ways
 
 SIDE = 32
 Z = torch.tensor([0.0, 0.0, 1.0])
@@ -91,3 +93,19 @@ def test_few_that_see_it_from_afar_are_not_asked_and_many_are() -> None:
         both = ring(12, 10.0) + far
         cells = passages(both, WORLD, torch.full((len(both),), 2.0), 128)
         assert is_empty(cells, middle) == empty
+
+
+def test_a_cell_that_many_have_in_view_need_not_be_asked_of_the_others() -> None:
+    cameras = [*ring(12, 15.0), *ring(30, 8.0)[1::2]]
+    reaches = torch.linspace(1.5, 2.5, len(cameras))
+    centers, forwards, _ = seen(cameras)
+    middles = cell_middles()
+    empty = (middles.abs().amax(-1) < INNER) & before_ways(middles, centers, forwards, reaches)
+    viewers = torch.zeros(len(middles))
+    for one, center, reach in zip(cameras, centers, reaches, strict=True):
+        nearby = (middles - center).norm(dim=-1) < NEARBY * reach
+        in_view = one.project(WORLD.to_scene(middles)).on_screen
+        viewers += torch.where(nearby, float(len(cameras)), 1.0) * in_view
+    plain = empty & (viewers < FEW * len(cameras))
+    assert 0 < int(plain.sum()) < int(empty.sum())
+    assert torch.equal(passages(cameras, WORLD, reaches, COARSE).flatten(), plain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,9 +72,8 @@ def test_cameras_neither_drift_nor_grow() -> None:
 def test_poses_are_read_back_and_test_views_left_alone(tmp_path: Path) -> None:
     scene = some_scene(tmp_path / "ball")
     cameras = [view.camera for view in scene.train_views]
-    assert with_poses(tmp_path, scene) is scene
-    save_poses(tmp_path, scene, list(reversed(cameras)))
-    again = with_poses(tmp_path, scene)
+    save_poses(tmp_path, scene, list(reversed(cameras)), "a field")
+    again = with_poses(tmp_path, scene, "a field")
     for view, camera in zip(again.train_views, reversed(cameras), strict=True):
         assert torch.equal(view.camera.camtoworld, camera.camtoworld)
     assert again.test_views == scene.test_views
@@ -83,7 +83,7 @@ def test_poses_are_read_back_and_test_views_left_alone(tmp_path: Path) -> None:
 def test_damaged_files_of_poses_are_not_trusted(tmp_path: Path, text: str) -> None:
     (tmp_path / "poses.json").write_text(text)
     with pytest.raises(DamagedFile, match=r"poses\.json"):
-        with_poses(tmp_path, some_scene(tmp_path / "ball"))
+        with_poses(tmp_path, some_scene(tmp_path / "ball"), "a field")
 
 
 @pytest.mark.parametrize("pose", [[[1.0]], [[float("nan")] * 4] * 4, "abc", [[1, 2], [3]]])
@@ -91,7 +91,15 @@ def test_what_is_no_pose_is_not_trusted(tmp_path: Path, pose: object) -> None:
     names = [view.name for view in some_scene(tmp_path / "ball").train_views]
     (tmp_path / "poses.json").write_text(json.dumps({"camtoworlds": dict.fromkeys(names, pose)}))
     with pytest.raises(DamagedFile, match=r"poses\.json"):
-        with_poses(tmp_path, some_scene(tmp_path / "ball"))
+        with_poses(tmp_path, some_scene(tmp_path / "ball"), "a field")
+
+
+def test_poses_of_early_versions_are_read_too(tmp_path: Path) -> None:
+    scene = some_scene(tmp_path / "ball")
+    poses = {view.name: view.camera.camtoworld.tolist() for view in scene.train_views}
+    (tmp_path / "poses.json").write_text(json.dumps({"camtoworlds": poses}))
+    again = with_poses(tmp_path, scene, "a field")
+    assert torch.equal(again.train_views[0].camera.camtoworld, scene.train_views[0].camera.camtoworld)
 
 
 def wrong_scene(folder: Path, number: int, degrees: float) -> Scene:
@@ -134,3 +142,36 @@ def test_a_run_remembers_its_poses(tmp_path: Path) -> None:
     assert max(float((a - b).abs().max()) for a, b in zip(given, found, strict=True)) > 1e-5
     train_radiance_field(scene, tmp_path / "run", TINY, replace_other=True)
     assert torch.equal(load_radiance_field(tmp_path / "run").at_home().cameras[0].camtoworld, given[0])
+
+
+def altered(text: str) -> str:
+    poses = json.loads(text)
+    next(iter(poses["camtoworlds"].values()))[0][3] += 0.5
+    return json.dumps(poses)
+
+
+def of_another_field(text: str) -> str:
+    return json.dumps(json.loads(text) | {"digest": "0" * 32})
+
+
+@pytest.mark.parametrize("harm", [altered, of_another_field, lambda text: text[:99], None])
+def test_poses_that_are_not_the_field_s_are_refused_and_found_again(
+    tmp_path: Path, harm: Callable[[str], str] | None
+) -> None:
+    scene, config = some_scene(tmp_path / "ball"), replace(TINY, steps=6, refine_poses=True)
+    field = train_radiance_field(scene, tmp_path / "run", config)
+    path = tmp_path / "run/radiance/poses.json"
+    before = path.read_text()
+    if harm is None:
+        path.unlink()
+    else:
+        path.write_text(harm(before))
+    with pytest.raises(DamagedFile, match=r"poses\.json.*train the scene again"):
+        load_radiance_field(tmp_path / "run")
+    train_radiance_field(scene, tmp_path / "run", config)
+    assert path.read_text() == before
+    again = load_radiance_field(tmp_path / "run").at_home().cameras
+    assert all(
+        torch.equal(one.camtoworld, other.camtoworld)
+        for one, other in zip(field.at_home().cameras, again, strict=True)
+    )

@@ -155,7 +155,7 @@ def test_carving_is_the_shrinking_half_of_the_distortion_gradient() -> None:
     leaf = sigmas.clone().requires_grad_()
     weights = render_weights(leaf, samples.deltas, samples.packed_info)
     places = samples.distances / (1 + samples.distances)
-    mean = distortion(weights, places, places, samples.packed_info).mean()
+    mean = distortion(weights, places, samples.packed_info).mean()
     mean.backward()
     gradient, spread = carving(sigmas, samples, False)
     assert leaf.grad is not None

@@ -9,7 +9,17 @@ import torch
 from torch import Tensor
 
 from sanerf_hq.geometry import Camera, WorldTransform, contract, look_at, to_unit
-from sanerf_hq.radiance.stands import OF_FOCUS, OF_REACH, OF_STEP, STAND, before_others, first_stands, stands
+from sanerf_hq.radiance.coarse_cells import SIDE, cell_middles, cells_round
+from sanerf_hq.radiance.stands import (
+    BEFORE,
+    OF_FOCUS,
+    OF_REACH,
+    OF_STEP,
+    STAND,
+    before_others,
+    first_stands,
+    stands,
+)
 
 WORLD = WorldTransform((0.0, 0.0, 0.0), 1.0)
 K = torch.tensor([[60.0, 0.0, 40.0], [0.0, 60.0, 30.0], [0.0, 0.0, 1.0]])
@@ -62,3 +72,36 @@ def test_what_others_have_before_them_is_no_stand() -> None:
 
 def test_a_camera_that_sees_things_nearby_takes_less() -> None:
     assert stands(torch.tensor([3.0, 0.5])).tolist() == pytest.approx([STAND, OF_REACH * 0.5])
+
+
+def scattered(n: int) -> list[Camera]:
+    generator = torch.Generator().manual_seed(0)
+    places = 1.5 * torch.randn(n, 3, generator=generator)
+    return [camera(place, torch.randn(3, generator=generator)) for place in places]
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.5, 10.0])
+def test_cells_round_points_are_all_that_lie_so_near(spread: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    points = spread * torch.randn(60, 3, generator=generator)
+    radii = spread * torch.rand(60, generator=generator).square()
+    radii[0] = 0.0
+    for side in (1, 7, 64):
+        middles = cell_middles(side=side)
+        plain = torch.zeros(len(middles), dtype=torch.bool)
+        for point, radius in zip(points, radii, strict=True):
+            plain |= (middles - point).square().sum(-1) < radius**2
+        assert torch.equal(cells_round(points, radii, side).flatten(), plain)
+
+
+def test_a_cell_that_one_camera_has_before_it_need_not_be_asked_of_others() -> None:
+    cameras, reaches = scattered(30), torch.linspace(0.2, 3.0, 30)
+    middles, centers = cell_middles(), torch.stack([one.center for one in cameras])
+    near = ((middles[:, None] - centers).square().sum(-1) < (2 * STAND) ** 2).any(-1)
+    before = torch.zeros_like(near)
+    for one, center, reach in zip(cameras, centers, reaches, strict=True):
+        away = (middles - center).norm(dim=-1)
+        before |= (away > STAND) & (away < BEFORE * reach) & one.project(middles).on_screen
+    found = before_others(cameras, WORLD, reaches, SIDE)
+    assert 0 < int(found.sum()) < int(near.sum())
+    assert torch.equal(found.flatten(), near & before)

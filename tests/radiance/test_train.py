@@ -10,9 +10,11 @@ import torch
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.geometry import from_unit, uncontract
+from sanerf_hq.kernels import MarchConfig, ray_march
 from sanerf_hq.radiance import PRESETS, RadianceConfig, load_radiance_field, train_radiance_field
+from sanerf_hq.radiance.config import FINER, LEAST_MARCH_STEP
 from sanerf_hq.radiance.step import SURROUNDINGS, WARM_UP_STEPS, learning_rate
-from sanerf_hq.runs import Progress
+from sanerf_hq.runs import Progress, Run
 from sanerf_hq.scene import PhotoSize, load_scene, read_image
 from support.ball_scene import TINY, ball_scene
 from support.scene_files import write_image, write_json
@@ -60,6 +62,20 @@ def test_a_cancelled_run_ends_like_an_unbroken_one(tmp_path: Path) -> None:
         assert torch.equal(value, resumed.network.state_dict()[name]), name
     assert torch.equal(whole.occupancy.occupied, resumed.occupancy.occupied)
     assert whole.spacing == resumed.spacing
+
+
+def test_a_training_stopped_after_its_last_step_keeps_its_figures(tmp_path: Path) -> None:
+    scene = load_scene(ball_scene(tmp_path / "ball"))
+
+    def stop_late(progress: Progress) -> None:
+        if progress.stage == "surfaces":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train_radiance_field(scene, tmp_path / "run", TINY, progress=stop_late)
+    train_radiance_field(scene, tmp_path / "run", TINY)
+    done = Run.open(tmp_path / "run").stage("radiance")
+    assert done is not None and done.is_complete and done.facts["psnr_train"] > 0
 
 
 def test_a_trained_field_is_read_back_as_it_was(tmp_path: Path) -> None:
@@ -165,10 +181,29 @@ def test_presets_are_whole(name: str) -> None:
     assert PRESETS[name].steps >= 100
 
 
-@pytest.mark.parametrize("field", ["steps", "samples", "lr"])
+@pytest.mark.parametrize(
+    "field", ["steps", "samples", "lr", "march_step", "samples_a_ray", "coarsest_spacing", "near_scale"]
+)
 def test_a_setting_out_of_range_is_named(field: str) -> None:
     with pytest.raises(InputError, match=field):
-        replace(TINY, **{field: 0})
+        replace(TINY, **{field: -1 if field == "near_scale" else 0})
+
+
+@pytest.mark.parametrize("field", ["n_levels", "coarsest"])
+def test_a_size_of_the_grid_out_of_range_is_named(field: str) -> None:
+    with pytest.raises(InputError, match=rf"grid\.{field} must be at least 1, got 0; choose a larger one"):
+        replace(TINY.grid, **{field: 0})
+
+
+def test_the_finest_march_reaches_the_end_of_the_longest_ray() -> None:
+    config = replace(TINY, march_step=LEAST_MARCH_STEP)
+    with pytest.raises(InputError, match=r"march_step must be at least 0\.0034, got 0\.003;"):
+        replace(TINY, march_step=0.003)
+    march = MarchConfig(step=config.march_step * FINER)
+    corner, along = torch.full((1, 3), -100.0), torch.full((1, 3), 3**-0.5)
+    cells = torch.ones(1, 1, 1, dtype=torch.uint8)
+    marched = ray_march(corner, along, torch.zeros(1), cells, march, 1 << 14)
+    assert marched.t_ends[-1] >= march.far
 
 
 def test_the_learning_rate_rises_holds_and_falls_to_nothing():

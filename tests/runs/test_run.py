@@ -243,6 +243,36 @@ def test_a_draft_of_other_settings_begins_anew(run: Run):
         draft.folder.mkdir(parents=True)
 
 
+def test_a_draft_that_a_manifest_from_before_does_not_know_is_not_finished(run: Run):
+    fill(run, "old")
+    copy = (run.folder / "run.json").read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        fill(run, "new", at_the_end=_interrupt)
+    (run.folder / "run.json").write_bytes(copy)
+    again = Run.open(run.folder)
+    with again.lock():
+        pass
+    assert held(again) == ["old"]
+    fill(again, "newer")
+    assert held(again) == ["newer"], "half a draft is no part of the next"
+
+
+def test_one_that_is_gone_on_with_is_not_finished_any_more(run: Run, monkeypatch: pytest.MonkeyPatch):
+    fill(run, "old")
+    copy = (run.folder / "run.json").read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(segmentations, "write_manifest", lambda *words: _interrupt())
+        fill(run, "new")
+    with pytest.raises(KeyboardInterrupt):
+        fill(run, "newer", at_the_end=_interrupt)
+    (run.folder / "run.json").write_bytes(copy)
+    assert held(Run.open(run.folder)) == ["old"]
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_a_writer_killed_at_its_very_end_leaves_the_old_or_the_new(
     run: Run, after: int, monkeypatch: pytest.MonkeyPatch

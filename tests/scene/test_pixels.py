@@ -146,3 +146,26 @@ def test_a_truncated_photo_is_named(tmp_path: Path):
     (tmp_path / "2.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"2\.png is truncated or damaged"):
         load_training_pixels(scene)
+
+
+def test_pixels_that_no_lens_reaches_are_not_usable(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    frames = [frame("a.png", split="train"), frame("b.png", split="train") | {"k1": -1.5}]
+    scene = load_scene(write_scene(tmp_path, frames))
+    usable = load_training_pixels(scene).usable
+    assert usable is not None
+    camera = scene.views[1].camera
+    away = (camera.pixel_grid() - camera.K[:2, 2]) / camera.K.diagonal()[:2]
+    fold = 4.5**-0.5  # of r - 1.5 r³, which reaches two thirds of it
+    reached = int((away.norm(dim=-1) < fold * 2 / 3).sum())
+    assert usable[:1200].tolist() == list(range(1200))
+    assert len(usable) - 1200 == pytest.approx(reached, rel=0.1)
+    assert f"{2400 - len(usable)} of 2400 pixels have no ray" in caplog.text
+    assert len(caplog.records) == 1
+
+
+def test_masks_and_lenses_are_both_asked(tmp_path: Path):
+    write_image(tmp_path / "m.png", np.tile(np.array([0, 255], np.uint8).repeat(20), (30, 1)))
+    frames = [frame("a.png", mask_path="m.png", split="train") | {"k1": -1.5}]
+    usable = load_training_pixels(load_scene(write_scene(tmp_path, frames))).usable
+    assert usable is not None and 0 < len(usable) < 600
+    assert (usable % 40 >= 20).all()

@@ -231,7 +231,7 @@ def pretended_cuda() -> Iterator[Pretence]:
 
         put(torch.cuda, "_lazy_init", lambda: None)
         put(torch.cuda, "is_available", lambda: True)
-        put(torch.cuda, "is_bf16_supported", lambda: True)
+        put(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
         put(torch.accelerator, "current_accelerator", lambda check_available=False: None)
         put(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
         put(Key, "generator", _generator)

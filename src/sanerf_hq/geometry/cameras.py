@@ -19,6 +19,11 @@ from torch import Tensor
 from sanerf_hq.geometry.rays import Rays
 
 UNDISTORT_ITERATIONS = 10
+UNDISTORTED_AT_ONCE = 1 << 15  # points whose iterates fit into the cache
+LONGEST_STEP = 0.5
+LEAST_SLOPE = 1e-6
+SOLVED = 1e-10
+NO_RAY = 0.5  # pixels between one and where its ray falls
 
 
 @dataclass(frozen=True)
@@ -69,13 +74,19 @@ class Distortion:
     def remove(self, xy: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 2"]:
         """The inverse of :meth:`apply`, by Newton's method in float64.
 
-        Points beyond what the polynomial reaches before it folds back have no inverse; the last iterate is
-        drawn back to the fold.
+        Points beyond what the polynomial reaches before it folds back have no inverse; what they are given
+        lies at the fold.
         """
         if self.is_zero:
             return xy
-        target = xy.double()
-        guess = target.clone()
+        parts = [
+            self._removed(part.double()).to(xy.dtype) for part in xy.reshape(-1, 2).split(UNDISTORTED_AT_ONCE)
+        ]
+        return torch.cat(parts).view(xy.shape)
+
+    def _removed(self, target: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+        end = (1 - LEAST_SLOPE) * self.fold  # at the fold itself no step would know where to go
+        guess = _shortened(target, end)
         for _ in range(UNDISTORT_ITERATIONS):
             x, y = guess.unbind(-1)
             r2 = x * x + y * y
@@ -85,13 +96,14 @@ class Distortion:
             j_xx = radial + 2 * x * x * slope + 2 * self.p1 * y + 6 * self.p2 * x
             j_yy = radial + 2 * y * y * slope + 6 * self.p1 * y + 2 * self.p2 * x
             j_xy = 2 * x * y * slope + 2 * self.p1 * x + 2 * self.p2 * y
-            det = j_xx * j_yy - j_xy * j_xy
-            det = torch.where(det.abs() < 1e-6, torch.full_like(det, 1e-6), det)
+            det = (j_xx * j_yy - j_xy * j_xy).clamp_min(1e-6)  # before the fold it is positive
             step_x = (j_yy * residual[..., 0] - j_xy * residual[..., 1]) / det
             step_y = (j_xx * residual[..., 1] - j_xy * residual[..., 0]) / det
-            guess = guess - torch.stack([step_x, step_y], -1).clamp(-0.5, 0.5)
-        radius = guess.norm(dim=-1, keepdim=True)
-        return (guess * (self.fold / radius).clamp(max=1.0)).to(xy.dtype)
+            step = _shortened(torch.stack([step_x, step_y], -1), LONGEST_STEP)
+            guess = _shortened(guess - step, end)
+            if bool((residual.abs() < SOLVED).all()):  # and after the step it is about the square of that
+                break
+        return guess
 
 
 @dataclass(frozen=True)
@@ -139,6 +151,15 @@ class Camera:
     @property
     def center(self) -> Float[Tensor, "3"]:
         return self.camtoworld[:3, 3]
+
+    @property
+    def n_pixels(self) -> int:
+        return self.width * self.height
+
+    @property
+    def lens(self) -> tuple[object, ...]:
+        """What cameras have in common whose pixels lie in the same directions of their frames."""
+        return (*self.K.flatten().tolist(), self.distortion, self.width, self.height)
 
     @property
     def forward(self) -> Float[Tensor, "3"]:
@@ -192,8 +213,23 @@ class Camera:
 
     def local_directions(self, xy: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 3"]:
         """Directions of z = 1 in the camera's frame."""
+        flat = self.distortion.remove(self._bent(xy))
+        return torch.cat([flat, torch.ones_like(flat[..., :1])], -1)
+
+    def has_ray(self, xy: Float[Tensor, "*n 2"]) -> Bool[Tensor, "*n"]:
+        """Whether pixel coordinates have a ray: beyond where the lens folds none falls on them."""
+        bent = self._bent(xy)
+        off = (self.distortion.apply(self.distortion.remove(bent)) - bent) * self.K.diagonal()[:2].to(xy)
+        return off.norm(dim=-1) < NO_RAY
+
+    def _bent(self, xy: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 2"]:
+        """Normalised distorted points of pixel coordinates."""
         K = self.K.to(xy)
         y = (xy[..., 1] - K[1, 2]) / K[1, 1]
         x = (xy[..., 0] - K[0, 2] - K[0, 1] * y) / K[0, 0]
-        flat = self.distortion.remove(torch.stack([x, y], -1))
-        return torch.cat([flat, torch.ones_like(flat[..., :1])], -1)
+        return torch.stack([x, y], -1)
+
+
+def _shortened(vectors: Float[Tensor, "n 2"], most: float) -> Float[Tensor, "n 2"]:
+    """Vectors of a length of at most ``most``."""
+    return vectors * (most / vectors.norm(dim=-1, keepdim=True)).clamp(max=1.0)

@@ -42,13 +42,12 @@ class PixelRays:
         starts, sizes = [], []
         rows = 0
         for camera in cameras:
-            lens = (tuple(camera.K.flatten().tolist()), camera.distortion, camera.width, camera.height)
-            if lens not in known:
-                known[lens] = rows
+            if camera.lens not in known:
+                known[camera.lens] = rows
                 tables.append(camera.local_directions(camera.pixel_grid())[:, :2])
                 rows += tables[-1].shape[0]
-            starts.append(known[lens])
-            sizes.append(camera.width * camera.height)
+            starts.append(known[camera.lens])
+            sizes.append(camera.n_pixels)
         moments = [camera.time for camera in cameras if camera.time is not None]
         if moments and len(moments) != len(cameras):
             raise ValueError("cameras with and without a time cannot be numbered together")

@@ -1,8 +1,9 @@
 """Distortion of packed ray histograms (Barron et al. 2022), in one pass a ray.
 
-    L(r) = Σ_ij w_i w_j |m_i - m_j| + 1/3 Σ_i w_i² (b_i - a_i),   m_i = (a_i + b_i) / 2
+    L(r) = Σ_ij w_i w_j |t_i - t_j|
 
-It is small when a ray's weight sits in one place: it clears fog. :mod:`.reference` is the specification.
+It is small when a ray's weight sits in one place: it clears fog. The paper's second term is of intervals'
+lengths; samples here are points. :mod:`.reference` is the specification.
 """
 
 import typing
@@ -25,29 +26,27 @@ def _forward(
     begin: int,
     end: int,
     weights: wp.array(dtype=wp.float32),
-    starts: wp.array(dtype=wp.float32),
-    ends: wp.array(dtype=wp.float32),
+    places: wp.array(dtype=wp.float32),
     packed_info: wp.array2d(dtype=wp.int32),
     losses: wp.array(dtype=wp.float32),
     slopes: wp.array(dtype=wp.float32),
 ):
     ray = begin + wp.tid()
     weight = flat(weights)
-    start = flat(starts)
-    stop = flat(ends)
+    place = flat(places)
     slope = flat(slopes)
     first = packed_info[ray, 0]
     last = first + packed_info[ray, 1]
     loss = float(0.0)
     if first < last:
-        origin = start[first & NOT_NEGATIVE]  # distances from the first sample keep more digits
+        origin = place[first & NOT_NEGATIVE]  # distances from the first sample keep more digits
         total = float(0.0)
         moment = float(0.0)
         k = int(first)
         while k < last:
             i = k & NOT_NEGATIVE
             total += weight[i]
-            moment += weight[i] * (0.5 * (start[i] + stop[i]) - origin)
+            moment += weight[i] * (place[i] - origin)
             k += 1
         before = float(0.0)
         moment_before = float(0.0)
@@ -55,13 +54,12 @@ def _forward(
         while k < last:
             i = k & NOT_NEGATIVE
             w = weight[i]
-            m = 0.5 * (start[i] + stop[i]) - origin
-            own = w * (stop[i] - start[i]) / 3.0
+            m = place[i] - origin
             others = (
                 (m * before - moment_before) + (moment - moment_before - w * m) - m * (total - before - w)
             )
-            loss += w * (others + own)
-            slope[i] = 2.0 * (others + own)
+            loss += w * others
+            slope[i] = 2.0 * others
             before += w
             moment_before += w * m
             k += 1
@@ -92,14 +90,13 @@ def _backward(
 
 class _Distortion(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weights: Tensor, starts: Tensor, ends: Tensor, packed_info: Tensor) -> Tensor:
+    def forward(ctx: Any, weights: Tensor, places: Tensor, packed_info: Tensor) -> Tensor:
         runtime.start()
         losses = torch.empty(packed_info.shape[0], device=weights.device)
         slopes = torch.empty_like(weights)
         arguments = [
             runtime.as_warp(weights, wp.float32),
-            runtime.as_warp(starts, wp.float32),
-            runtime.as_warp(ends, wp.float32),
+            runtime.as_warp(places, wp.float32),
             runtime.as_warp(packed_info, wp.int32),
             runtime.as_warp(losses, wp.float32),
             runtime.as_warp(slopes, wp.float32),
@@ -109,7 +106,7 @@ class _Distortion(torch.autograd.Function):
         return losses
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         slopes, packed_info = ctx.saved_tensors
         grad_weights = torch.zeros_like(slopes)
         arguments = [
@@ -119,25 +116,23 @@ class _Distortion(torch.autograd.Function):
             runtime.as_warp(grad_weights, wp.float32),
         ]
         runtime.launch(_backward, packed_info.shape[0], arguments, slopes.device)
-        return grad_weights, None, None, None
+        return grad_weights, None, None
 
 
 def distortion(
     weights: Float[Tensor, "n_samples"],
-    starts: Float[Tensor, "n_samples"],
-    ends: Float[Tensor, "n_samples"],
+    places: Float[Tensor, "n_samples"],
     packed_info: Int32[Tensor, "n_rays 2"],
 ) -> Float[Tensor, "n_rays"]:
     """How spread each ray's weights are; differentiable in ``weights``.
 
     Args:
         weights: Of the samples.
-        starts: Start of each interval, ascending along each ray.
-        ends: End of each interval.
+        places: Where they are, ascending along each ray.
         packed_info: First sample and number of samples of each ray; samples of no ray count for nothing.
     """
     n_samples = weights.shape[0]
-    for name, tensor in (("weights", weights), ("starts", starts), ("ends", ends)):
+    for name, tensor in (("weights", weights), ("places", places)):
         runtime.check(name, tensor, (n_samples,), torch.float32, weights.device)
     runtime.check("packed_info", packed_info, (None, 2), torch.int32, weights.device)
-    return _Distortion.apply(weights, starts, ends, packed_info)  # pyright: ignore[reportReturnType]
+    return _Distortion.apply(weights, places, packed_info)  # pyright: ignore[reportReturnType]

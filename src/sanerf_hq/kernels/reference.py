@@ -214,8 +214,7 @@ def accumulate(
 
 def distortion(
     weights: Float[Tensor, "n_samples"],
-    starts: Float[Tensor, "n_samples"],
-    ends: Float[Tensor, "n_samples"],
+    places: Float[Tensor, "n_samples"],
     packed_info: Int32[Tensor, "n_rays 2"],
 ) -> Float[Tensor, "n_rays"]:
     """See :func:`sanerf_hq.kernels.distortion.distortion`; over all pairs of samples of a ray."""
@@ -224,8 +223,6 @@ def distortion(
     left = torch.repeat_interleave(torch.arange(weights.shape[0], device=weights.device), counts)
     pairs_before = counts.cumsum(0) - counts
     right = firsts[left] + torch.arange(left.shape[0], device=weights.device) - pairs_before[left]
-    middles = 0.5 * (starts + ends)
-    apart = weights[left] * weights[right] * (middles[left] - middles[right]).abs()
-    own = weights.square() * (ends - starts) / 3
+    apart = weights[left] * weights[right] * (places[left] - places[right]).abs()
     out = weights.new_zeros(packed_info.shape[0] + 1)
-    return out.index_add(0, owner[left], apart).index_add(0, owner, own)[:-1]
+    return out.index_add(0, owner[left], apart)[:-1]

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.kernels.ray_march import MAX_STEPS
+
+FINER = 0.5  # of the spacing that was trained with, in rendering: to look at candidates is cheap
+LONGEST = 4 * math.sqrt(3)  # from corner to corner of the contracted cube, of side 4
+LEAST_MARCH_STEP = LONGEST / (FINER * MAX_STEPS)  # a finer march ends before the ray does
+
+
+def _check_least(name: str, value: float, least: float) -> None:
+    """Refuse a setting that is too small."""
+    if not value >= least:
+        raise InputError(f"{name} must be at least {least:.2g}, got {value:g}; choose a larger one")
 
 
 @dataclass(frozen=True)
@@ -22,6 +34,10 @@ class GridConfig:
     """Cells a side of the coarsest level, over the contracted cube."""
     finest: int = 2048
     """Cells a side of the finest level."""
+
+    def __post_init__(self) -> None:
+        for name in ("n_levels", "coarsest"):
+            _check_least(f"grid.{name}", getattr(self, name), 1)
 
 
 @dataclass(frozen=True)
@@ -71,9 +87,12 @@ class RadianceConfig:
         if not 0 < self.plain_chance <= 1:
             raise InputError(f"plain_chance must be in (0, 1], got {self.plain_chance}; 1 draws all alike")
         for name in ("steps", "samples", "hidden", "occupancy_side", "geometry_features"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}; choose a larger one")
-        for name in ("lr", "march_step", "candidates"):
+            _check_least(name, getattr(self, name), 1)
+        for name in ("samples_a_ray", "coarsest_spacing"):
+            _check_least(name, getattr(self, name), 1)
+        _check_least("near_scale", self.near_scale, 0)
+        _check_least("march_step", self.march_step, LEAST_MARCH_STEP)
+        for name in ("lr", "candidates"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}; choose a larger one")
 

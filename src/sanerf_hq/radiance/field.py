@@ -15,7 +15,7 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.geometry import Camera, Rays, WorldTransform
 from sanerf_hq.kernels import accumulate
 from sanerf_hq.radiance.clearance import Clearance
-from sanerf_hq.radiance.config import GridConfig, RadianceConfig
+from sanerf_hq.radiance.config import FINER, GridConfig, RadianceConfig
 from sanerf_hq.radiance.gaps import fill_gaps
 from sanerf_hq.radiance.home import Home
 from sanerf_hq.radiance.moments import checked_time, nearest_moment
@@ -36,7 +36,6 @@ from sanerf_hq.runs import (
 )
 
 RAYS_A_CHUNK = 8192
-FINER = 0.5  # of the spacing that was trained with: to look at candidates is cheap, and edges gain
 FORMAT = "5"
 
 
@@ -253,7 +252,8 @@ def chunks(n_rays: int) -> list[slice]:
 def save_field(field: RadianceField, path: Path) -> None:
     """Write a field as one safetensors file that :func:`load_field` reads."""
     tensors = {f"network.{name}": value for name, value in field.network.state_dict().items()}
-    tensors |= with_prefix("clearance", vars(field.clearance))
+    stated = {name: value for name, value in vars(field.clearance).items() if name != "times"}  # the scene's
+    tensors |= with_prefix("clearance", stated)
     tensors |= with_prefix("occupancy", vars(field.occupancy))
     about = {
         "format": FORMAT,

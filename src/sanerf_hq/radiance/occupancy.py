@@ -13,8 +13,6 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from sanerf_hq.geometry import from_unit, uncontract
-
 
 @dataclass
 class Occupancy:
@@ -36,17 +34,6 @@ class Occupancy:
         levels = torch.full((side, side, side), level, device=device)
         occupied = torch.ones(side, side, side, dtype=torch.uint8, device=device)
         return Occupancy(levels, occupied, torch.zeros_like(occupied, dtype=torch.bool))
-
-    def cells_round(
-        self, points: Float[Tensor, "n 3"], radii: Float[Tensor, "n"]
-    ) -> Bool[Tensor, "side side side"]:
-        """Cells whose middle lies within its radius (field units) of a point."""
-        steps = (torch.arange(self.side, device=self.levels.device) + 0.5) / self.side
-        middles = uncontract(from_unit(torch.cartesian_prod(steps, steps, steps)))
-        near = torch.zeros(len(middles), dtype=torch.bool, device=middles.device)
-        for point, radius in zip(points, radii, strict=True):
-            near |= (middles - point).square().sum(-1) < radius**2
-        return near.view(self.free.shape)
 
     def clear(self, cells: Bool[Tensor, "side side side"]) -> None:
         """Cells that are known to be empty from now on, beside those that were already."""

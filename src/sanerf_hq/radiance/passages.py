@@ -89,11 +89,11 @@ def passages(
     middles = cell_middles(device)
     asked = (middles.abs().amax(-1) < INNER).nonzero()[:, 0]
     asked = asked[before_ways(middles[asked], centers, forwards, reaches)]
-    points = middles[asked]
-    in_scene = world.to_scene(points)
     viewers = torch.zeros(len(asked), device=device)
     for camera, center, reach in zip(cameras, centers, reaches, strict=True):
-        in_view = camera.project(in_scene).on_screen
-        nearby = (points - center).norm(dim=-1) < NEARBY * reach
+        in_view = camera.project(world.to_scene(middles[asked])).on_screen
+        nearby = (middles[asked] - center).norm(dim=-1) < NEARBY * reach
         viewers += torch.where(nearby, float(len(cameras)), 1.0) * in_view
-    return as_grid(asked[viewers < FEW * len(cameras)], side)
+        left = viewers < FEW * len(cameras)  # others need not be asked any more
+        asked, viewers = asked[left], viewers[left]
+    return as_grid(asked, side)

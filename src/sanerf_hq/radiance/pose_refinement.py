@@ -17,7 +17,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from sanerf_hq.geometry import Camera, Rays, WorldTransform
-from sanerf_hq.runs import DamagedFile, read_json, write_json
+from sanerf_hq.runs import DamagedFile, config_digest, read_json, write_json
 from sanerf_hq.scene import Scene
 
 POSES_FILE = "poses.json"
@@ -77,26 +77,33 @@ def rotated(turns: Float[Tensor, "n 3"], vectors: Float[Tensor, "n 3"]) -> Float
     )
 
 
-def save_poses(folder: Path, scene: Scene, cameras: Sequence[Camera]) -> None:
-    """Write the training views' poses as they were found to be."""
+def save_poses(folder: Path, scene: Scene, cameras: Sequence[Camera], field: str) -> None:
+    """Write the training views' poses as they were found to be, with the field of that digest."""
     poses = {
         view.name: camera.camtoworld.double().tolist()
         for view, camera in zip(scene.train_views, cameras, strict=True)
     }
-    write_json(folder / POSES_FILE, {"camtoworlds": poses})
+    write_json(folder / POSES_FILE, {"camtoworlds": poses, "digest": config_digest([field, poses])})
 
 
-def with_poses(folder: Path, scene: Scene) -> Scene:
-    """The scene with the poses that :func:`save_poses` wrote; unchanged where none were.
+def with_poses(folder: Path, scene: Scene, field: str) -> Scene:
+    """The scene with the poses that :func:`save_poses` wrote.
 
     Raises:
-        DamagedFile: They are not the training views' poses.
+        DamagedFile: They are missing, or not the training views' poses that were found with the field of
+            that digest.
     """
     path = folder / POSES_FILE
     if not path.exists():
-        return scene
+        raise DamagedFile(
+            f"{path}, which the field was trained to, is missing: put it back, or train the scene again"
+        )
     try:
-        known = read_json(path)["camtoworlds"]
+        found = read_json(path)
+        known = found["camtoworlds"]
+        # Early versions wrote no digest.
+        if "digest" in found and found["digest"] != config_digest([field, known]):
+            raise ValueError("other poses")
         views = tuple(
             replace(view, camera=replace(view.camera, camtoworld=_pose(known[view.name])))
             if view.split == "train"
@@ -104,7 +111,7 @@ def with_poses(folder: Path, scene: Scene) -> Scene:
             for view in scene.views
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise DamagedFile(f"{path} holds no poses of this scene; train the scene again") from error
+        raise DamagedFile(f"{path} holds no poses of this field; train the scene again") from error
     return replace(scene, views=views)
 
 

@@ -11,7 +11,7 @@ import torch
 def computes_bfloat16(device_type: str) -> bool:
     """Whether bfloat16 is faster than float32 there: CUDA, and CPUs with AVX-512 BF16 or AMX."""
     if device_type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has no public question for it
     return bool(probe and probe())
 

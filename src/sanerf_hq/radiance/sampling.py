@@ -91,6 +91,6 @@ def carving(
     if closed:
         weights = close(weights, samples, 1.0)
     places = samples.distances / (1 + samples.distances)
-    spread = distortion(weights, places, places, samples.packed_info).mean()
+    spread = distortion(weights, places, samples.packed_info).mean()
     (gradient,) = torch.autograd.grad(spread, leaf)
     return gradient.clamp_min(0), spread.detach()

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sanerf_hq.geometry import Camera, WorldTransform
-from sanerf_hq.radiance.coarse_cells import as_grid, cell_middles
+from sanerf_hq.radiance.coarse_cells import SIDE, as_grid, cell_middles, cells_round
 
 STAND = 0.4  # field units round a camera, the most
 OF_FOCUS = 0.31  # of its distance from what all cameras look at, the most at first
@@ -53,13 +53,12 @@ def before_others(
     """
     points = cell_middles(reaches.device)
     centers = world.to_field(torch.stack([camera.center for camera in cameras])).to(points)
-    near = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-    for center in centers:
-        near |= (points - center).square().sum(-1) < (2 * STAND) ** 2  # with room for the size of cells
-    asked = near.nonzero()[:, 0]
-    in_scene = world.to_scene(points[asked])
-    before = torch.zeros(len(asked), dtype=torch.bool, device=points.device)
+    room = torch.full_like(reaches, 2 * STAND)  # for the size of cells
+    near = cells_round(centers, room, SIDE).flatten()
+    left = near.nonzero()[:, 0]
     for camera, center, reach in zip(cameras, centers, reaches, strict=True):
-        away = (points[asked] - center).norm(dim=-1)
-        before |= (away > STAND) & (away < BEFORE * reach) & camera.project(in_scene).on_screen
-    return as_grid(asked[before], side)
+        away = (points[left] - center).norm(dim=-1)
+        seen = camera.project(world.to_scene(points[left])).on_screen
+        left = left[~((away > STAND) & (away < BEFORE * reach) & seen)]  # others need not be asked any more
+    near[left] = False
+    return as_grid(near.nonzero()[:, 0], side)

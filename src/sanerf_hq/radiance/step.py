@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sanerf_hq.geometry import Camera, PixelRays, Rays, WorldTransform, contract, from_unit, to_unit
 from sanerf_hq.kernels import MarchConfig, accumulate_table_gradient, adam_rows, hash_grid, ray_march
 from sanerf_hq.radiance.candidates import look_at
+from sanerf_hq.radiance.coarse_cells import cells_round
 from sanerf_hq.radiance.config import RadianceConfig
 from sanerf_hq.radiance.detail import SPARE, chances, prefer
 from sanerf_hq.radiance.exposure import Exposure
@@ -119,7 +120,7 @@ def new_state(
     level = config.occupancy_threshold * FADE**-UNKNOWN_FADES
     occupancy = Occupancy.full(config.occupancy_side, level, device)
     centers = centers.to(device)
-    occupancy.clear(occupancy.cells_round(centers, first_stands(centers)))
+    occupancy.clear(cells_round(centers, first_stands(centers), occupancy.side))
     exposure = Exposure(len(centers)).to(device) if config.exposure else None
     poses = PoseRefinement(centers).to(device) if config.refine_poses else None
     shares: list[tuple[nn.Module | None, float, float]] = [
@@ -276,7 +277,7 @@ def make_step(
         if key.step == int(FOG_SHARE * config.steps):
             reaches = state.nearness.reaches
             there = before_others(pixels.cameras, world, reaches, grid.side)
-            grid.clear(grid.cells_round(centers, stands(reaches)) & ~there)
+            grid.clear(cells_round(centers, stands(reaches), grid.side) & ~there)
         error = ((image.detach() - target).square() * share).sum()
         n_candidates, n_samples = known.sigmas.shape[0], sigmas.shape[0]
         metrics: dict[str, float | Tensor] = {

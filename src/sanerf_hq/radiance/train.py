@@ -133,9 +133,9 @@ def train_radiance_field(
         done = run.stage(STAGE)
         if done and done.is_complete and path.exists():
             if done.config == plain(settings):
-                known = _known_field(path, device)
+                known = _known_field(home, device)
                 if known is not None:
-                    return replace(known, home=Home(run, with_poses(run.radiance, scene), size))
+                    return known
             elif replace_other:
                 for name in run.segmentation_names():
                     run.remove_segmentation(name)
@@ -174,10 +174,9 @@ def train_radiance_field(
         state = result.state
         network = state.network.eval().requires_grad_(False)
         if state.poses is not None:
-            save_poses(
-                run.radiance, scene, state.poses.moved([view.camera for view in scene.train_views], world)
-            )
-            home = Home(run, with_poses(run.radiance, scene), size)
+            found = state.poses.moved([view.camera for view in scene.train_views], world)
+            save_poses(run.radiance, scene, found, network.digest())
+            home = replace(home, scene=with_poses(run.radiance, scene, network.digest()))
         field = RadianceField(
             network, state.occupancy, world, config, state.spacing, unknown, closed, home, moments
         )
@@ -197,13 +196,22 @@ def train_radiance_field(
     return field
 
 
-def _known_field(path: Path, device: str) -> RadianceField | None:
-    """A field that was trained before; None where its file is damaged or of another version."""
+def _known_field(home: Home, device: str) -> RadianceField | None:
+    """A field that was trained before; None where its files are damaged or of another version."""
     try:
-        return load_field(path, device)
+        return _trained_field(home, device)
     except DamagedFile as error:
         LOG.warning("%s: it is trained again; segment anew what was made with another version's field", error)
         return None
+
+
+def _trained_field(home: Home, device: str) -> RadianceField:
+    """The field of a run, at home with the poses that were found in its training."""
+    folder = home.run.radiance
+    field = load_field(folder / FIELD_FILE, device)
+    if field.config.refine_poses:
+        home = replace(home, scene=with_poses(folder, home.scene, field.network.digest()))
+    return replace(field, home=home, clearance=field.clearance.timed(home.cameras))
 
 
 def _warn_of_few_places(scene: Scene, cameras: Sequence[Camera]) -> None:
@@ -261,8 +269,7 @@ def load_radiance_field(run_folder: Path, device: str = "cpu", time: float | Non
         )
     scene = load_scene(run.scene_path, SceneOptions.from_words(run.scene_options))
     run.check_scene(fingerprint(scene))
-    home = Home(run, with_poses(run.radiance, scene), PhotoSize.from_settings(done.config))
-    field = replace(load_field(run.radiance / FIELD_FILE, device), home=home)
+    field = _trained_field(Home(run, scene, PhotoSize.from_settings(done.config)), device)
     if time is None:
         return field
     return field.at(checked_time(field.moments, time))

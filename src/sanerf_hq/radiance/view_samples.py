@@ -58,15 +58,16 @@ class ViewSamples:
 
     def of_moment(self, home: Home) -> ViewSamples:
         """The samples of one moment's views, out of those of all; ``home`` has these views alone."""
-        whole = home.whole()
-        numbers = [number for number, view in enumerate(whole.views) if view.camera.time == home.moment]
         rays, pixels, counts = [], [], [0]
-        for index, number in enumerate(numbers):
-            here = self.of_view(number)
-            rays.append(torch.arange(here.start, here.stop))
-            shift = home.pixel_rays.offsets[index] - whole.pixel_rays.offsets[number]
-            pixels.append(self.pixels[here] + shift.to(self.pixels.device))
-            counts.append(here.stop - here.start)
+        first, first_here = 0, 0  # pixels of a view among those of all, and of this moment
+        for number, camera in enumerate(home.whole().cameras):
+            if camera.time == home.moment:
+                here = self.of_view(number)
+                rays.append(torch.arange(here.start, here.stop))
+                pixels.append(self.pixels[here] + (first_here - first))
+                counts.append(here.stop - here.start)
+                first_here += camera.n_pixels
+            first += camera.n_pixels
         chosen = torch.cat(rays)
         surfaces = self.surfaces.take(chosen.to(self.surfaces.weights.device))
         points = self.points[chosen.to(self.points.device)]

@@ -14,6 +14,7 @@ from typing import Any
 from sanerf_hq.runs.files import append_line, read_bytes, write_text
 
 HISTORY_FILE = "log.jsonl"
+OWN = {"step", "seconds"}  # what every line has beside its metrics
 
 
 def append_history(folder: Path, step: int, seconds: float, metrics: dict[str, float]) -> None:
@@ -22,7 +23,7 @@ def append_history(folder: Path, step: int, seconds: float, metrics: dict[str, f
     Raises:
         ValueError: A metric is called ``step`` or ``seconds``, which every line has of its own.
     """
-    if metrics.keys() & {"step", "seconds"}:
+    if metrics.keys() & OWN:
         raise ValueError("a metric cannot be called 'step' or 'seconds'")
     figures = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
     line = {"step": step, "seconds": round(seconds, 3)} | figures
@@ -43,6 +44,13 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
         if isinstance(entry, dict) and isinstance(entry.get("step"), int):
             entries.append(entry)
     return entries
+
+
+def last_metrics(folder: Path) -> dict[str, float]:
+    """The finite figures that were measured last; empty where nothing was."""
+    last = read_history(folder)[-1:]
+    figures = {name: value for entry in last for name, value in entry.items() if name not in OWN}
+    return {name: float(value) for name, value in figures.items() if isinstance(value, (int, float))}
 
 
 def cut_history(folder: Path, step: int) -> None:

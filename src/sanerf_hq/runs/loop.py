@@ -16,9 +16,9 @@ from typing import Generic, TypeVar
 
 from torch import Tensor
 
-from sanerf_hq.errors import Cancelled
+from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.runs.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
-from sanerf_hq.runs.history import append_history, cut_history
+from sanerf_hq.runs.history import append_history, cut_history, last_metrics
 from sanerf_hq.runs.interrupts import HeldInterrupts
 from sanerf_hq.runs.keys import Key
 from sanerf_hq.runs.progress import Progress, ProgressCallback, quiet
@@ -30,7 +30,7 @@ CALLBACK_SECONDS = 0.2
 _log = logging.getLogger(__name__)
 
 
-class Diverged(RuntimeError):
+class Diverged(InputError):
     """The loss is no longer a finite number; the checkpoint from before stays."""
 
 
@@ -77,7 +77,7 @@ class LoopResult(Generic[State]):
 
     Attributes:
         state: The state after the last step.
-        metrics: As last looked at; empty if this call took no step.
+        metrics: As last looked at, be it by the call that this one goes on from; empty if by none.
         seconds: Time of all steps, over all resumes.
         resumed_from: The step it was resumed at; 0 if it was started anew.
         seconds_here: Time of the steps that this call took.
@@ -120,7 +120,7 @@ def run_loop(
     state, first, spent = _begin(plan, initial, load)
     keeper = _Keeper(plan, spent, time.monotonic())
     done, whole = first, True
-    metrics: dict[str, float] = {}
+    metrics = {} if plan.folder is None else last_metrics(plan.folder)
     latest: Metrics = {}
     with HeldInterrupts() as interrupts:
         try:
@@ -206,6 +206,6 @@ def _loss_is_finite(metrics: Metrics) -> bool:
 def _check_loss(plan: LoopPlan, done: int, metrics: Metrics) -> None:
     if not _loss_is_finite(metrics):
         raise Diverged(
-            f"{plan.stage}: the loss is {_number(metrics['loss'])} after {done} of {plan.steps} steps; "
-            "a lower learning rate or another seed may help"
+            f"{plan.stage}: the loss is {_number(metrics['loss'])} after {done} of {plan.steps} steps: "
+            "begin anew with another seed, in another folder"
         )

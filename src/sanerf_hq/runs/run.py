@@ -40,6 +40,7 @@ from sanerf_hq.runs.segmentations import (
     is_settled,
     place_of,
     remove,
+    reopen,
     settle,
 )
 
@@ -256,6 +257,7 @@ class Run:
             if begun is None or begun.config != plain(config):
                 remove(self.folder, draft)
                 self.mark(draft.stage, "running", config)
+            reopen(draft.folder)
             yield draft
             finish(self.folder, draft.name)
 

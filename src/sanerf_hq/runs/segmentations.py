@@ -3,22 +3,26 @@
 One is made aside, as a draft in ``segmentations/.drafts/<name>``, which no listing shows and which is a stage
 of the manifest's. A single write of the manifest finishes it: the draft's stages become the segmentation's.
 What is left then is to move a folder; whoever holds the run's lock next does it if need be. So a stop or a
-kill leaves either what was there before or the new one, never parts of both.
+kill leaves either what was there before or the new one, never parts of both. A finished draft says so itself:
+one that an older manifest, put back from a copy, does not know is none.
 """
 
 from __future__ import annotations
 
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.runs.files import write_text
 from sanerf_hq.runs.manifest import Stage, read_manifest, write_manifest
 
 FOLDER = "segmentations"
 DRAFTS = ".drafts"
 GONE = ".gone"  # what was replaced or removed, on its way to be deleted
+FINISHED = ".finished"  # in a draft that is whole
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def finish(run: Path, name: str) -> None:
         InputError: The run cannot be written; or a folder cannot be moved, which is then done later.
     """
     place, draft = place_of(run, name), draft_of(run, name)
+    if draft.folder.exists():
+        write_text(draft.folder / FINISHED, "")
     manifest = read_manifest(run)
     stages: dict[str, Stage] = {}
     for stage, state in manifest.stages.items():
@@ -121,7 +127,14 @@ def settle(run: Path) -> None:
         place = place_of(run, name).folder
         _put_away(run, place)
         _move(draft_of(run, name).folder, place)
+        reopen(place)
     shutil.rmtree(run / FOLDER / GONE, ignore_errors=True)  # what cannot be deleted is tried again later
+
+
+def reopen(folder: Path) -> None:
+    """Take from a folder the mark of a finished draft."""
+    with suppress(OSError):  # none is there mostly; one that stays in a segmentation's place says nothing
+        (folder / FINISHED).unlink()
 
 
 def is_settled(run: Path) -> bool:
@@ -132,7 +145,7 @@ def is_settled(run: Path) -> bool:
 def finished_drafts(run: Path) -> list[str]:
     """Names of drafts that have yet to be moved to their places."""
     drafts = run / FOLDER / DRAFTS
-    names = sorted(path.name for path in drafts.iterdir()) if drafts.is_dir() else []
+    names = sorted(path.parent.name for path in drafts.glob(f"*/{FINISHED}"))
     stages = read_manifest(run).stages if names else {}
     return [name for name in names if draft_of(run, name).stage not in stages]
 

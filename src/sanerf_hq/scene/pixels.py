@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
@@ -18,6 +20,7 @@ from sanerf_hq.scene.photo_size import OWN_SIZE, PhotoSize
 from sanerf_hq.scene.scene import Scene, View
 
 THREADS = 2
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class TrainingPixels:
             rgb + (255 - alpha)·(b - 1).
         offsets: Pixels of view i are ``offsets[i]:offsets[i + 1]``.
         cameras: One for each view, at the size of the pixels.
-        usable: Indices of the pixels that masks allow, ascending; None if no view has a mask.
+        usable: Indices of the pixels that masks allow and lenses reach, ascending; None if these are all.
     """
 
     rgb: UInt8[Tensor, "n_pixels 3"]
@@ -95,13 +98,40 @@ def _joined_alpha(alphas: list[Tensor | None], sizes: list[int]) -> UInt8[Tensor
 
 
 def _usable(scene: Scene, cameras: Sequence[Camera]) -> Int64[Tensor, "n"] | None:
-    views = scene.train_views
-    if all(view.mask_path is None for view in views):
+    asked = [one for one in (_allowed(scene, cameras), _reached(scene, cameras)) if one is not None]
+    if not asked:
         return None
-    masks = [read_mask(view, camera.width) for view, camera in zip(views, cameras, strict=True)]
-    usable = torch.cat([mask.flatten() for mask in masks]).nonzero()[:, 0]
+    usable = torch.stack(asked).all(0).nonzero()[:, 0]
     if not len(usable):
         raise InputError(
             f"the masks of {scene.root} leave no pixel to train on; make them white where it may be"
         )
     return usable
+
+
+def _allowed(scene: Scene, cameras: Sequence[Camera]) -> Bool[Tensor, "n_pixels"] | None:
+    """The pixels that masks allow; None if no view has a mask."""
+    views = scene.train_views
+    if all(view.mask_path is None for view in views):
+        return None
+    masks = [read_mask(view, camera.width) for view, camera in zip(views, cameras, strict=True)]
+    return torch.cat([mask.flatten() for mask in masks])
+
+
+def _reached(scene: Scene, cameras: Sequence[Camera]) -> Bool[Tensor, "n_pixels"] | None:
+    """The pixels that lenses bring light to; None if these are all."""
+    if all(math.isinf(camera.distortion.fold) for camera in cameras):
+        return None
+    lenses = {camera.lens: camera for camera in cameras}
+    reached = {lens: camera.has_ray(camera.pixel_grid()) for lens, camera in lenses.items()}
+    if all(bool(one.all()) for one in reached.values()):
+        return None
+    joined = torch.cat([reached[camera.lens] for camera in cameras])
+    LOG.warning(
+        "%s: the lens distortion of its cameras folds back within their pictures: %d of %d pixels have no "
+        "ray and teach nothing; check its coefficients, or crop the photos",
+        scene.file or scene.root,
+        int((~joined).sum()),
+        len(joined),
+    )
+    return joined
