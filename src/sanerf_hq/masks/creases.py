@@ -128,7 +128,7 @@ def crust_round(
     colours: Float[Tensor, "n 3"],
     on_object: Bool[Tensor, "n"],
 ) -> Crust | None:
-    """Lay cells round an object; None where too few of its points are known.
+    """Lay cells round an object; None where too few points are known.
 
     Args:
         points: Of surfaces, NaN where there is none.
@@ -141,11 +141,13 @@ def crust_round(
     if len(own) < LEAST_POINTS:
         return None
     middle = own.median(0).values
-    radius = float((own - middle).norm(dim=-1).quantile(RADIUS))
+    away = (own - middle).norm(dim=-1)
+    radius = float(away.quantile(RADIUS))
     if radius == 0:
         return None
+    inner = own[away <= radius] - middle  # of stray points beyond, each has a cell to itself
     size = radius / CELLS
-    while len(own) < DENSE * len(torch.unique(((own - middle) / size).floor().long(), dim=0)):
+    while len(inner) < DENSE * len(torch.unique((inner / size).floor().long(), dim=0)):
         size *= COARSER
     side = 2 * int(REACH * radius / size)
     corner = middle - size * side / 2
@@ -154,6 +156,8 @@ def crust_round(
     number = (place[near] * torch.tensor([side * side, side, 1])).sum(-1)
     counts = torch.bincount(number, minlength=side**3)
     filled = (counts >= FEWEST).nonzero()[:, 0]
+    if not len(filled):
+        return None
     row = torch.full((side**3,), -1, dtype=torch.int64)
     row[filled] = torch.arange(len(filled))
     cell = torch.full((len(points),), -1, dtype=torch.int64)
