@@ -141,13 +141,11 @@ def crust_round(
     if len(own) < LEAST_POINTS:
         return None
     middle = own.median(0).values
-    away = (own - middle).norm(dim=-1)
-    radius = float(away.quantile(RADIUS))
+    radius = float((own - middle).norm(dim=-1).quantile(RADIUS))
     if radius == 0:
         return None
-    inner = own[away <= radius] - middle  # of stray points beyond, each has a cell to itself
     size = radius / CELLS
-    while len(inner) < DENSE * len(torch.unique((inner / size).floor().long(), dim=0)):
+    while len(own) < DENSE * len(torch.unique(((own - middle) / size).floor().long(), dim=0)):
         size *= COARSER
     side = 2 * int(REACH * radius / size)
     corner = middle - size * side / 2
@@ -156,7 +154,7 @@ def crust_round(
     number = (place[near] * torch.tensor([side * side, side, 1])).sum(-1)
     counts = torch.bincount(number, minlength=side**3)
     filled = (counts >= FEWEST).nonzero()[:, 0]
-    if not len(filled):
+    if not len(filled):  # a few stray points of a small object take cells larger than all of it
         return None
     row = torch.full((side**3,), -1, dtype=torch.int64)
     row[filled] = torch.arange(len(filled))

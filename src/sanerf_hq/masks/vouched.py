@@ -80,8 +80,8 @@ def behind(
 ) -> tuple[Float[Tensor, "m 2"], Float[Tensor, "m 3"]]:
     """Those of several clicks on an object that lie deeper than a limit, and the points that they show.
 
-    A lone click is none of them: there is nothing else to know the object by. Points are found as by ``lift``,
-    all clicks at once: rays that are computed with others differ in the last bits.
+    A lone click is none of them: there is nothing else to know the object by. All clicks are lifted at once,
+    as by ``lift``: points of rays that are computed beside others differ in the last bits.
     """
     depth = field.depth_at(marks.camera, marks.xy)
     points = marks.camera.unproject(marks.xy, depth)
