@@ -15,6 +15,7 @@ import torch
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export import find_moving_target, find_target
+from sanerf_hq.export.frames import moving_painter
 from sanerf_hq.export.placement import find_passage
 from sanerf_hq.geometry import Camera
 from sanerf_hq.objects import (
@@ -27,8 +28,8 @@ from sanerf_hq.objects import (
     segment_moving,
 )
 from sanerf_hq.prompts import PointPrompt, SpacePrompt
-from sanerf_hq.radiance import GridConfig
-from sanerf_hq.runs import Progress
+from sanerf_hq.radiance import GridConfig, view_samples
+from sanerf_hq.runs import Progress, read_tensors
 from sanerf_hq.scene import View
 from sanerf_hq.segmenters import MaskFolder, load_segmenter
 from support.moving_balls import (
@@ -133,6 +134,36 @@ def test_its_passage_is_round_all_its_places(field: MovingBallField, found: Movi
     assert abs(passage.radius - reach) < 0.25 * RADIUS
     still = find_passage(find_moving_target(field, "both/green"))
     assert abs(still.radius - RADIUS) < 0.25 * RADIUS
+
+
+def test_its_samples_are_read_once_for_all_moments(
+    field: MovingBallField, found: MovingObject, monkeypatch: pytest.MonkeyPatch
+):
+    read: list[Path] = []
+    monkeypatch.setattr(view_samples, "read_tensors", lambda path: read.append(path) or read_tensors(path))
+    find_passage(find_moving_target(field, "both/red"))
+    assert len(read) == 1
+
+
+def test_where_it_is_lost_an_overlay_is_as_dark_as_elsewhere(field: MovingBallField, found: MovingObject):
+    target = find_moving_target(field, "both/red")
+    fields = {moment: one for moment, one in target.object.fields.items() if moment != 1.0}
+    lost = replace(target, object=replace(target.object, fields=fields))
+    camera = moving_camera(TEST_CAMERA, 1.0)
+    here, gone = (moving_painter(one, "overlay")(camera) for one in (target, lost))
+    beside = ~moving_truth(camera, 1)
+    beside = torch.nn.functional.max_pool2d((~beside)[None].float(), 9, 1, 4)[0] == 0
+    assert torch.equal(gone[beside], here[beside])
+    assert float(gone.float().mean()) < 0.6 * float(moving_painter(lost, "colour")(camera).float().mean())
+
+
+def test_the_cameras_that_see_it_are_those_of_its_moments(field: MovingBallField, found: MovingObject):
+    target = find_moving_target(field, "both/red")
+    seeing = target.cameras()
+    assert {camera.time for camera in seeing} == set(MOMENTS)
+    fields = {moment: one for moment, one in target.object.fields.items() if moment != 1.0}
+    lost = replace(target, object=replace(target.object, fields=fields))
+    assert {camera.time for camera in lost.cameras()} == {0.0, 0.5}
 
 
 def test_the_preview_is_of_the_prompts_moment(field: MovingBallField):
