@@ -446,3 +446,12 @@ def test_negative_clicks_do_not_keep_a_click_that_went_astray(
     user.forget(points)
     assert len(user.on_object) == 1
     assert int((user.cloud.labels == 0).sum()) == len(beside)
+
+
+@pytest.mark.parametrize("first", [PointPrompt("4", [], [center_pixel(4, 2)]), PointPrompt("4", [(1, 1)])])
+def test_labels_are_told_by_the_first_view_whose_prompts_hit_one(field_: BallField, first: PointPrompt):
+    labels = load_segmenter("truth", field_.at_home().scene)
+    masks = decode_masks(field_, labels, [first, CLICK], "red")
+    check_equals_truth(masks, 1)
+    with pytest.raises(InputError, match=r"view images/4\.png hit only"):
+        decode_masks(field_, labels, [PointPrompt("4", [(1, 1)]), PointPrompt("3", [(1, 1)])])
