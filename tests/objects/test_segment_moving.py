@@ -18,6 +18,7 @@ from sanerf_hq.export import find_moving_target, find_target
 from sanerf_hq.export.frames import moving_painter
 from sanerf_hq.export.placement import find_passage
 from sanerf_hq.geometry import Camera
+from sanerf_hq.masks.rle import RLE
 from sanerf_hq.objects import (
     MovingObject,
     ObjectConfig,
@@ -32,6 +33,7 @@ from sanerf_hq.radiance import GridConfig, view_samples
 from sanerf_hq.runs import Progress, read_tensors
 from sanerf_hq.scene import View
 from sanerf_hq.segmenters import MaskFolder, load_segmenter
+from support.greedy import Greedy
 from support.moving_balls import (
     MOMENTS,
     N_CAMERAS,
@@ -368,3 +370,31 @@ def test_the_same_is_read_again_and_another_is_refused(field: MovingBallField):
     assert set(trained) == {"masks"}
     with pytest.raises(InputError, match="holds a segmentation of other masks or settings"):
         segment_moving(field, truth, {"green": GREEN}, "same", config=CONFIG)
+
+
+def test_what_comes_out_does_not_depend_on_the_order_of_the_objects(field: MovingBallField):
+    def masks_of(prompts: dict[str, PointPrompt], name: str) -> dict[tuple[float, str, str], RLE]:
+        made = segment_moving(field, Greedy(), prompts, name, config=CONFIG)
+        return {
+            (time, masks.names[one.identity - 1], one.view): one.mask
+            for time, masks in made.masks.items()
+            for one in masks.segments
+        }
+
+    one = masks_of({"red": RED, "green": GREEN}, "red first")
+    assert one == masks_of({"green": GREEN, "red": RED}, "green first")
+    assert {time for time, _, _ in one} == set(MOMENTS)
+
+
+def test_a_click_beside_it_at_another_time_counts_there(field: MovingBallField):
+    beside = PointPrompt(name_of(PROMPTED, 0.0), [], [pixel_of(2, time=0.0)])
+    clicked = PointPrompt(name_of(PROMPTED, 0.5), [pixel_of(1)], [pixel_of(2)])
+    made = segment_moving(field, Greedy(), {"red": [clicked, beside]}, "beside", config=CONFIG)
+    mask = made.masks[0.0].mask(name_of(PROMPTED, 0.0))
+    assert mask is not None
+    assert iou(mask, moving_truth(moving_camera(PROMPTED, 0.0), 1)) > 0.8
+    truth = load_segmenter("truth", field.at_home().scene)
+    labelled = segment_moving(field, truth, {"red": [beside, RED]}, "labelled", config=CONFIG)
+    assert tuple(labelled.masks) == MOMENTS
+    with pytest.raises(InputError, match="no prompt says where the object is"):
+        segment_moving(field, truth, {"red": beside}, "nowhere", config=CONFIG)
