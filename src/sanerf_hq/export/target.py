@@ -77,9 +77,9 @@ class Target:
         return found
 
     def cameras(self) -> tuple[Camera, ...]:
-        """The training cameras that see the object, by its masks; all of them where these say nothing."""
+        """The training cameras that see the object, by its masks; all of them where there are none."""
         home = self.radiance.at_home()
-        if self.segmentation is None:
+        if self.segmentation is None or not home.segmentation(self.segmentation).masks.exists():
             return home.cameras
         return cameras_of(home, load_segmentation_masks(self.radiance, self.segmentation), self.channels)
 
