@@ -41,7 +41,7 @@ def exports(target: Target, n_frames: int) -> dict[str, tuple[int, Callable[[Pat
     """Every export by name: how many pictures it is of, and how to make it of the first n of them."""
     home = target.radiance.at_home()
     views = home.scene.views
-    cameras = turntable(find_placement(target), home.cameras, n_frames, VIDEO_SIZE)
+    cameras = turntable(find_placement(target), target.cameras(), n_frames, VIDEO_SIZE)
     return {
         "masks png": (len(views), lambda out, n: export_masks(target, out, "png", views[:n])),
         "masks soft": (len(views), lambda out, n: export_masks(target, out, "soft", views[:n])),

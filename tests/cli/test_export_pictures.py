@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from sanerf_hq.cli import export_pictures
 from sanerf_hq.cli.main import main
 from sanerf_hq.errors import InputError
 from sanerf_hq.export import Target, export_masks, write_run_report
+from sanerf_hq.geometry import Camera
 from sanerf_hq.masks import MaskSet
+from sanerf_hq.masks.rle import encode
 from sanerf_hq.runs import Progress
 from support.balls import N_VIEWS
 from support.command import no_work, refused
@@ -195,3 +198,35 @@ def test_a_page_or_a_coco_file_that_cannot_be_written_is_refused_before_the_work
 def test_a_page_by_another_suffix_is_refused(run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     line = ["report", run, "--out", str(tmp_path / "x.txt")]
     assert "x.txt is no page's name; let it end with .html" in refused(line, capsys)
+
+
+def test_a_report_counts_and_shows_the_views_of_each_object_alone(
+    red: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from sanerf_hq.export import report
+
+    views = red.radiance.at_home().views
+    mask = torch.ones(48, 64, dtype=torch.bool)
+    red_in, green_in = [(view.name, mask) for view in views[2:4]], [(view.name, mask) for view in views[:8]]
+    masks = MaskSet.of_masks("green", green_in, "any").joined(MaskSet.of_masks("red", red_in, "any"))
+    segments = tuple(replace(one, identity=3 - one.identity) for one in masks.segments)  # red is identity 1
+    nowhere = replace(segments[0], view=views[9].name, mask=encode(~mask), identity=1)
+    shown = report._Shown("both", red, MaskSet(("red", "green"), (*segments, nowhere), "any"))
+    monkeypatch.setattr(report, "_shown", lambda radiance: ([shown], {}))
+    around: list[Camera] = []
+
+    def turned(placement: object, cameras: tuple[Camera, ...], *words: object) -> tuple[Camera, ...]:
+        around.extend(cameras)
+        return cameras[:1]
+
+    monkeypatch.setattr(report, "turntable", turned)
+    asked: list[str] = []
+    photo = report.read_image
+    monkeypatch.setattr(
+        report, "read_image", lambda view, width: asked.append(view.name) or photo(view, width)
+    )
+    write_run_report(red.radiance, tmp_path / "page.html", 1, (32, 24), False)
+    assert asked == [view.name for view in views[2:4]]
+    assert [float(camera.center[0]) for camera in around] == [float(v.camera.center[0]) for v in views[2:4]]
+    words = Page((tmp_path / "page.html").read_text(encoding="utf-8")).words
+    assert words[words.index("any") + 1] == "2"

@@ -82,3 +82,12 @@ def test_what_is_not_seen_has_an_empty_mask(balls: BallField):
     assert not seen
     assert not recorder.asked
     assert not bool(decode(alone["images/5.png"]).any())
+
+
+@pytest.mark.parametrize("prompt", [PointPrompt("3", [(1, 1)]), PointPrompt("3", [(640, 480)])])
+def test_a_click_on_nothing_has_empty_masks(tmp_path: Path, prompt: PointPrompt):
+    balls, recorder = ball_field(tmp_path, shell=False), Recorder()
+    alone, seen = masks_alone(balls, recorder, prompt, None)
+    assert not seen
+    assert not recorder.asked
+    assert not bool(decode(alone["images/5.png"]).any())

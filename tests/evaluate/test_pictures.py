@@ -130,9 +130,13 @@ def test_contact_sheet_places_pictures_row_by_row() -> None:
     ]
 
 
-def test_contact_sheet_scales_to_the_first_picture() -> None:
-    sheet = contact_sheet([grey(4, 6, 10), grey(8, 3, 20)], columns=5, gap=0)
-    assert sheet.shape == (4, 12, 3) and sheet[:, 6:].unique().tolist() == [20]
+def test_contact_sheet_fits_pictures_of_other_shapes_into_their_places() -> None:
+    sheet = contact_sheet([grey(4, 6, 10), grey(8, 4, 20), grey(2, 12, 30)], columns=5, gap=0)
+    assert sheet.shape == (4, 18, 3)
+    assert sheet[:, 8:10].unique().tolist() == [20], "upright: half its size, in the middle"
+    assert sheet[:, [6, 7, 10, 11]].unique().tolist() == [255]
+    assert sheet[1:2, 12:].unique().tolist() == [30], "wide: half its size, too"
+    assert sheet[[0, 2, 3], 12:].unique().tolist() == [255]
     with pytest.raises(ValueError, match="contact sheet"):
         contact_sheet([], columns=2)
 

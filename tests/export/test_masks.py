@@ -17,7 +17,7 @@ from PIL import Image
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export import Target, export_masks
-from sanerf_hq.export.masks import compressed, file_of
+from sanerf_hq.export.masks import compressed, files_of
 from sanerf_hq.masks.rle import encode
 from sanerf_hq.runs import Progress
 from sanerf_hq.segmenters import load_segmenter
@@ -135,4 +135,4 @@ def test_views_of_one_stem_keep_their_folders(red: Target):
     left, right = (replace(scene.views[0], name=f"{side}/07.jpg") for side in ("left", "right"))
     alone = replace(scene.views[0], name="left/08.jpg")
     both = replace(scene, views=(left, right, alone))
-    assert [file_of(view, both) for view in both.views] == ["left/07.jpg", "right/07.jpg", "08"]
+    assert list(files_of(both).values()) == ["left/07.jpg", "right/07.jpg", "08"]

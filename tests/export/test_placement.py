@@ -11,8 +11,9 @@ import torch
 from sanerf_hq.errors import InputError
 from sanerf_hq.export import Target, find_placement
 from sanerf_hq.export.placement import quantile, up_of
-from sanerf_hq.geometry import Camera, look_at
+from sanerf_hq.geometry import Camera, WorldTransform, look_at
 from sanerf_hq.objects.region import Region
+from sanerf_hq.radiance import load_view_samples
 from support.balls import CENTERS, RADIUS, K
 
 
@@ -54,3 +55,13 @@ def test_quantiles_are_values_that_are_there():
     assert quantile(values, 0.01).tolist() == [1.0, -98.0]
     assert quantile(values, 1.0).tolist() == [99.0, 0.0]
     assert quantile(values[:1], 0.5).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0])
+def test_a_lone_point_is_as_small_in_any_unit(red: Target, monkeypatch: pytest.MonkeyPatch, unit: float):
+    pool = load_view_samples(red.radiance)
+    lone = replace(pool, points=torch.zeros_like(pool.points))
+    monkeypatch.setattr("sanerf_hq.export.placement.load_view_samples", lambda *words: lone)
+    world = WorldTransform((0.0, 0.0, 0.0), 1 / unit)
+    field = replace(red.field, radiance=replace(red.radiance, world=world))
+    assert find_placement(replace(red, field=field)).radius == pytest.approx(1e-6 * unit)

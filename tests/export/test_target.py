@@ -30,7 +30,14 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> HollowField:
     save_object_field(replace(both, names=("blue", "green")), run.segmentation("one").field)
     mask = torch.zeros(4, 6, dtype=torch.bool)
     mask[1, 2:5] = True
-    segments = (Segment("images/3.png", encode(mask), 1), Segment("images/3.png", encode(mask.roll(2, 0)), 2))
+    segments = (
+        Segment("images/3.png", encode(mask), 1),
+        Segment("images/3.png", encode(mask.roll(2, 0)), 2),
+        Segment("images/4.png", encode(mask), 1),
+        Segment("images/4.png", encode(mask.roll(1, 1)), 2),
+        Segment("images/6.png", encode(torch.zeros_like(mask)), 1),
+        Segment("images/7.png", encode(mask), 2),
+    )
     save_masks(MaskSet(("red", "green"), segments, "test"), run.segmentation("both").masks)
     return field
 
@@ -112,3 +119,23 @@ def test_masks_are_those_it_was_made_from(field: HollowField):
         [1, 4],
     ]
     assert Target.whole(ball_objects(field)).masks() == {}
+
+
+def test_pixels_that_another_object_claims_too_are_its_own_all_the_same(field: HollowField):
+    red, green = (find_target(field, f"both/{name}").masks() for name in ("red", "green"))
+    assert red["images/4.png"][1].tolist() == [False, False, True, True, True, False]
+    assert green["images/4.png"][1].tolist() == [False, False, False, True, True, True]
+    assert int(find_target(field, "both").masks()["images/4.png"].sum()) == 4
+    assert "images/7.png" not in red, "of it, that view says nothing"
+
+
+def test_cameras_that_see_it_are_those_whose_masks_show_it(field: HollowField):
+    home = field.at_home()
+    names_at = {tuple(view.camera.center.tolist()): view.name for view in home.views}
+
+    def names(target: Target) -> list[str]:
+        return [names_at[tuple(camera.center.tolist())] for camera in target.cameras()]
+
+    assert names(find_target(field, "both/red")) == ["images/3.png", "images/4.png"]
+    assert names(find_target(field, "both")) == ["images/3.png", "images/4.png", "images/7.png"]
+    assert Target.whole(ball_objects(field)).cameras() == home.cameras

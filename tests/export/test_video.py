@@ -194,3 +194,11 @@ def test_what_ffmpeg_cannot_do_is_an_error(tmp_path: Path):
     ):
         for _ in range(200):
             video.write(torch.zeros(16, 32, 3, dtype=torch.uint8))
+
+
+def test_a_folder_may_have_a_colon_in_its_name(red: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    out = Path("take: 2") / "a.mp4"
+    out.parent.mkdir()
+    export_video(red, cameras(1), out)
+    assert out.stat().st_size > 0

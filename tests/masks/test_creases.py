@@ -121,3 +121,12 @@ def test_a_chain_is_cut_at_its_weakest_link():
     assert float(found[:7].min()) > 0.6, "each side comes to its own mean"
     assert float(found[7:].max()) < 0.2
     assert abs(float(found[:7].mean()) - (float(values[:7].mean()) - 0.05 / 7)) < 0.02
+
+
+@pytest.mark.parametrize(("n", "stray", "behind"), [(70, 7, 2.0), (60, 4, 1.0)])
+def test_of_a_small_object_with_a_few_points_far_astray_nothing_is_told(n: int, stray: int, behind: float):
+    generator = torch.Generator().manual_seed(0)
+    ball = 0.05 * torch.nn.functional.normalize(torch.randn(n, 3, generator=generator), dim=-1)
+    wall = torch.tensor([0.0, behind, 0.0]) + 0.3 * torch.randn(stray, 3, generator=generator)
+    points = torch.cat([ball, wall])
+    assert crust_round(points, points, points, torch.ones(len(points), dtype=torch.bool)) is None

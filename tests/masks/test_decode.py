@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from sanerf_hq.errors import Cancelled, InputError
+from sanerf_hq.geometry import Rays
 from sanerf_hq.masks import (
     DecodeConfig,
     MaskSet,
@@ -22,8 +23,9 @@ from sanerf_hq.masks import (
     mask_set,
     shown_to,
 )
-from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt, marks_by_view
-from sanerf_hq.radiance import load_view_samples
+from sanerf_hq.masks.vouched import Vouched, behind
+from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt, lift, marks_by_view
+from sanerf_hq.radiance import SurfaceSamples, load_view_samples
 from sanerf_hq.runs import Progress
 from sanerf_hq.segmenters import DecoderPrompt, Embedding, Masks, load_segmenter
 from support.balls import (
@@ -439,3 +441,37 @@ def test_a_negative_click_in_another_view_reaches_every_view_that_sees_it(tmp_pa
     assert sum(bool((prompt.point_labels == 0).any()) for prompt in asked) > 2
     with pytest.raises(InputError, match="no prompt says where the object is"):
         decode_masks(field, ByColour(), PointPrompt("6", [], [other]))
+
+
+class Rough(BallField):
+    """Of which distances differ in the last bits by the number of rays that are computed together."""
+
+    def surfaces(self, rays: Rays) -> SurfaceSamples:
+        found = super().surfaces(rays)
+        return replace(found, distance=found.distance * (1 + 1e-6 * len(rays)))
+
+
+@pytest.mark.parametrize("beside", [[], [(1, 1)], [(1, 1), (62, 1), (1, 46)]])
+def test_negative_clicks_do_not_keep_a_click_that_went_astray(
+    field_: BallField, beside: list[tuple[int, int]]
+):
+    x, y = center_pixel(3, 1)
+    past = int(truth(3)[y].nonzero().max()) + 2
+    rough = Rough(**vars(field_))
+    (marks,) = marks_by_view(rough, [PointPrompt("3", [(x, y), (past, y)], beside)])
+    user = Vouched(rough, rough.at_home().cameras)
+    user.add(lift(rough, marks))
+    clicks, points = behind(rough, marks, 4.0)
+    assert clicks.tolist() == [[past + 0.5, y + 0.5]]
+    user.forget(points)
+    assert len(user.on_object) == 1
+    assert int((user.cloud.labels == 0).sum()) == len(beside)
+
+
+@pytest.mark.parametrize("first", [PointPrompt("4", [], [center_pixel(4, 2)]), PointPrompt("4", [(1, 1)])])
+def test_labels_are_told_by_the_first_view_whose_prompts_hit_one(field_: BallField, first: PointPrompt):
+    labels = load_segmenter("truth", field_.at_home().scene)
+    masks = decode_masks(field_, labels, [first, CLICK], "red")
+    check_equals_truth(masks, 1)
+    with pytest.raises(InputError, match=r"view images/4\.png hit only"):
+        decode_masks(field_, labels, [PointPrompt("4", [(1, 1)]), PointPrompt("3", [(1, 1)])])

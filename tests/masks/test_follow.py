@@ -107,3 +107,10 @@ def test_the_same_surface_overlaps_and_a_part_of_it_or_another_does_not():
 
 def test_there_are_no_points_where_nothing_is_alike():
     assert len(shifted_in(ball((0.0, 0.0, 0.0), RED, RED), table(), torch.tensor([0.0, 0.0, 0.1]))) == 0
+
+
+def test_a_thing_of_one_point_is_as_small_in_any_unit():
+    for unit in (1e-9, 1.0, 1e6):
+        lone = Surface(torch.full((1, 3), 2 * unit), torch.zeros(1, 3))
+        assert 0 < lone.side() < 1e-5 * unit
+    assert Surface(torch.zeros(1, 3), torch.zeros(1, 3)).side() > 0

@@ -53,12 +53,11 @@ def test_a_view_without_a_segment_of_an_object_says_nothing_of_it():
     masks = two_objects()
     assert masks.views == ("a", "b")
     assert masks.mask("c") is None
-    assert masks.labels("c") is None
     assert masks.mask("b", 1) is None
-    labels = masks.labels("a")
-    assert labels is not None
-    assert torch.equal(labels == 1, square(0))
-    assert torch.equal(labels == 2, square(3))
+    for identity, where in ((1, 0), (2, 3)):
+        mask = masks.mask("a", identity)
+        assert mask is not None
+        assert torch.equal(mask, square(where))
 
 
 def test_a_pixel_may_be_what_its_view_does_not_rule_out():

@@ -15,8 +15,10 @@ import torch
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export import find_moving_target, find_target
+from sanerf_hq.export.frames import moving_painter
 from sanerf_hq.export.placement import find_passage
 from sanerf_hq.geometry import Camera
+from sanerf_hq.masks.rle import RLE
 from sanerf_hq.objects import (
     MovingObject,
     ObjectConfig,
@@ -27,10 +29,11 @@ from sanerf_hq.objects import (
     segment_moving,
 )
 from sanerf_hq.prompts import PointPrompt, SpacePrompt
-from sanerf_hq.radiance import GridConfig
-from sanerf_hq.runs import Progress
+from sanerf_hq.radiance import GridConfig, view_samples
+from sanerf_hq.runs import Progress, read_tensors
 from sanerf_hq.scene import View
 from sanerf_hq.segmenters import MaskFolder, load_segmenter
+from support.greedy import Greedy
 from support.moving_balls import (
     MOMENTS,
     N_CAMERAS,
@@ -133,6 +136,36 @@ def test_its_passage_is_round_all_its_places(field: MovingBallField, found: Movi
     assert abs(passage.radius - reach) < 0.25 * RADIUS
     still = find_passage(find_moving_target(field, "both/green"))
     assert abs(still.radius - RADIUS) < 0.25 * RADIUS
+
+
+def test_its_samples_are_read_once_for_all_moments(
+    field: MovingBallField, found: MovingObject, monkeypatch: pytest.MonkeyPatch
+):
+    read: list[Path] = []
+    monkeypatch.setattr(view_samples, "read_tensors", lambda path: read.append(path) or read_tensors(path))
+    find_passage(find_moving_target(field, "both/red"))
+    assert len(read) == 1
+
+
+def test_where_it_is_lost_an_overlay_is_as_dark_as_elsewhere(field: MovingBallField, found: MovingObject):
+    target = find_moving_target(field, "both/red")
+    fields = {moment: one for moment, one in target.object.fields.items() if moment != 1.0}
+    lost = replace(target, object=replace(target.object, fields=fields))
+    camera = moving_camera(TEST_CAMERA, 1.0)
+    here, gone = (moving_painter(one, "overlay")(camera) for one in (target, lost))
+    beside = ~moving_truth(camera, 1)
+    beside = torch.nn.functional.max_pool2d((~beside)[None].float(), 9, 1, 4)[0] == 0
+    assert torch.equal(gone[beside], here[beside])
+    assert float(gone.float().mean()) < 0.6 * float(moving_painter(lost, "colour")(camera).float().mean())
+
+
+def test_the_cameras_that_see_it_are_those_of_its_moments(field: MovingBallField, found: MovingObject):
+    target = find_moving_target(field, "both/red")
+    seeing = target.cameras()
+    assert {camera.time for camera in seeing} == set(MOMENTS)
+    fields = {moment: one for moment, one in target.object.fields.items() if moment != 1.0}
+    lost = replace(target, object=replace(target.object, fields=fields))
+    assert {camera.time for camera in lost.cameras()} == {0.0, 0.5}
 
 
 def test_the_preview_is_of_the_prompts_moment(field: MovingBallField):
@@ -337,3 +370,31 @@ def test_the_same_is_read_again_and_another_is_refused(field: MovingBallField):
     assert set(trained) == {"masks"}
     with pytest.raises(InputError, match="holds a segmentation of other masks or settings"):
         segment_moving(field, truth, {"green": GREEN}, "same", config=CONFIG)
+
+
+def test_what_comes_out_does_not_depend_on_the_order_of_the_objects(field: MovingBallField):
+    def masks_of(prompts: dict[str, PointPrompt], name: str) -> dict[tuple[float, str, str], RLE]:
+        made = segment_moving(field, Greedy(), prompts, name, config=CONFIG)
+        return {
+            (time, masks.names[one.identity - 1], one.view): one.mask
+            for time, masks in made.masks.items()
+            for one in masks.segments
+        }
+
+    one = masks_of({"red": RED, "green": GREEN}, "red first")
+    assert one == masks_of({"green": GREEN, "red": RED}, "green first")
+    assert {time for time, _, _ in one} == set(MOMENTS)
+
+
+def test_a_click_beside_it_at_another_time_counts_there(field: MovingBallField):
+    beside = PointPrompt(name_of(PROMPTED, 0.0), [], [pixel_of(2, time=0.0)])
+    clicked = PointPrompt(name_of(PROMPTED, 0.5), [pixel_of(1)], [pixel_of(2)])
+    made = segment_moving(field, Greedy(), {"red": [clicked, beside]}, "beside", config=CONFIG)
+    mask = made.masks[0.0].mask(name_of(PROMPTED, 0.0))
+    assert mask is not None
+    assert iou(mask, moving_truth(moving_camera(PROMPTED, 0.0), 1)) > 0.8
+    truth = load_segmenter("truth", field.at_home().scene)
+    labelled = segment_moving(field, truth, {"red": [beside, RED]}, "labelled", config=CONFIG)
+    assert tuple(labelled.masks) == MOMENTS
+    with pytest.raises(InputError, match="no prompt says where the object is"):
+        segment_moving(field, truth, {"red": beside}, "nowhere", config=CONFIG)

@@ -50,6 +50,12 @@ def test_a_camera_has_no_place_in_a_file():
     assert written == [{"name": "mug", "prompts": [{"view": "07", "positive": [[2, 2]], "negative": []}]}]
 
 
+def test_nor_has_an_object_that_is_prompted_in_cameras_alone(tmp_path: Path):
+    camera = Camera(torch.eye(3), torch.eye(4), 4, 3)
+    written = write_prompts({"cup": [PointPrompt(camera, [(1, 1)])], "mug": [PointPrompt("07", [(2, 2)])]})
+    assert list(read_prompts(file_of(tmp_path, {"objects": written}))) == ["mug"]
+
+
 def one(**prompt: object) -> object:
     return beside(prompts=prompt)
 

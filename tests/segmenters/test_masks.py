@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from unicodedata import normalize
 
@@ -11,8 +12,9 @@ import torch
 from PIL import Image
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.scene import Scene, load_scene
+from sanerf_hq.scene import Scene, load_scene, read_instances
 from sanerf_hq.segmenters import MaskFolder, Segmenter, load_segmenter
+from sanerf_hq.segmenters import masks as module
 from support.scene_files import frame, write_scene
 
 NONE = torch.zeros(0, 2)
@@ -250,3 +252,24 @@ def test_truth_needs_instances(tmp_path: Path, scene: Scene):
 def test_labels_are_no_segmenter(tmp_path: Path, scene: Scene):
     save(tmp_path / "own/a.png", ids())
     assert not isinstance(load(tmp_path / "own", scene), Segmenter)
+
+
+@pytest.mark.parametrize("pixels", [ids(), ids().astype(np.uint16) * 9000])
+def test_an_image_is_read_once_for_all_objects(
+    tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray
+):
+    path = save(tmp_path / "own/a.png", pixels)
+    masks, view = load(tmp_path / "own", scene), scene.view("images/a.png")
+    read: list[str] = []
+    monkeypatch.setattr(module, "read_instances", lambda view: read.append(view.name) or read_instances(view))
+    for identity in np.unique(pixels):
+        mask = masks.mask(view, int(identity))
+        assert mask is not None and np.array_equal(mask.numpy(), pixels == identity)
+    assert read == ["images/a.png"]
+    os.utime(save(path, pixels + (pixels > 0)), ns=(0, 0))
+    labels = masks.labels(view)
+    assert labels is not None and np.array_equal(labels.numpy(), pixels.astype(np.int64) + (pixels > 0))
+    assert len(read) == 2, "another file is read anew"
+    path.unlink()
+    with pytest.raises(InputError):
+        masks.labels(view)

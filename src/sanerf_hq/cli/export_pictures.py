@@ -180,7 +180,7 @@ class ExportVideo:
             moves = isinstance(target, MovingTarget)
             placement = find_passage(target, progress) if moves else find_placement(target, progress)
             n_frames = max(1, round((self.seconds or TURN_SECONDS) * self.fps))
-            return turntable(placement, home.cameras, n_frames, size, self.elevation, self.zoom or 1.0)
+            return turntable(placement, target.cameras(), n_frames, size, self.elevation, self.zoom or 1.0)
         keyframes = read_keyframes(self.keyframes, home.scene, up_of(home.cameras))
         if (keyframes[-1].seconds - keyframes[0].seconds) * self.fps > MOST_FRAMES:
             raise InputError(f"{self.keyframes} asks for more than {MOST_FRAMES} frames; shorten it")

@@ -34,10 +34,9 @@ def draw_preview(field: ObjectField | MovingObject, masks: Sequence[MaskSet], pa
     pictures = []
     for name in names[::step][:PREVIEW_VIEWS]:
         view = home.scene.view(name)
-        camera = home.sized(view)
-        camera = camera.resized(min(PREVIEW_WIDTH, camera.width))
+        camera = view.camera.resized(min(PREVIEW_WIDTH, home.sized(view).width))
         photo = read_image(view, camera.width)
-        pictures.append(overlay_all(photo, field.render(camera).labels[: photo.shape[0]]))
+        pictures.append(overlay_all(photo, field.render(camera).labels))
     content = io.BytesIO()
     Image.fromarray(contact_sheet(pictures, 3).numpy()).save(content, "JPEG", quality=90)
     write_bytes(path, content.getvalue())

@@ -210,10 +210,10 @@ def contact_sheet(
     """Several pictures as one, row by row.
 
     Args:
-        pictures: At least one; each is scaled to the first one's size.
+        pictures: At least one; each is scaled to fit into a place of the first one's size.
         columns: Pictures a row, ≥ 1.
         gap: Pixels between pictures, ≥ 0.
-        background: Colour of the gaps and of the last row's empty places.
+        background: Colour of the gaps, of the last row's empty places, and beside pictures of another shape.
 
     Raises:
         ValueError: There is no picture or no column.
@@ -227,9 +227,11 @@ def contact_sheet(
         rows * (height + gap) - gap, columns * (width + gap) - gap, 1
     )
     for index, picture in enumerate(pictures):
-        top = index // columns * (height + gap)
-        left = index % columns * (width + gap)
-        sheet[top : top + height, left : left + width] = resize(picture, height, width)
+        scale = min(height / picture.shape[0], width / picture.shape[1])
+        high, wide = (max(1, round(scale * side)) for side in picture.shape[:2])
+        top = index // columns * (height + gap) + (height - high) // 2
+        left = index % columns * (width + gap) + (width - wide) // 2
+        sheet[top : top + high, left : left + wide] = resize(picture, high, wide)
     return sheet
 
 

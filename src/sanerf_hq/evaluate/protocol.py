@@ -298,7 +298,10 @@ def masks_alone(
     home = field.at_home()
     cameras = [home.sized(view) for view in home.scene.test_views]
     boxed = isinstance(prompt, BoxPrompt)
-    cloud = _held_cloud(field, masks, prompt) if boxed else _prompted_cloud(field, prompt)
+    try:
+        cloud = _held_cloud(field, masks, prompt) if boxed else _prompted_cloud(field, prompt)
+    except InputError:  # it hits nothing, as whoever asked for its masks was told
+        cloud = Cloud.join([])
     sighted = sightings(field, cameras, cloud.points)
     alone: dict[str, RLE] = {}
     seen = set()

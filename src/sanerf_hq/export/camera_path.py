@@ -50,14 +50,14 @@ def turntable(
 ) -> tuple[Camera, ...]:
     """Cameras at one distance that look at an object's centre, from where its photos were taken.
 
-    They stand at the median distance and elevation of the scene's cameras, where the field is known best,
-    and the lens is chosen so that the object fills the picture. They go round once and end beside the first
-    one; where the scene's cameras leave a gap of more than 100°, they go from one side of it to the other
+    They stand at the median distance and elevation of the cameras that took them, where the field is known
+    best, and the lens is chosen so that the object fills the picture. They go round once and end beside the
+    first one; where those cameras leave a gap of more than 100°, they go from one side of it to the other
     and back.
 
     Args:
         placement: The object.
-        around: The scene's cameras.
+        around: The scene's cameras that see the object.
         n_frames: How many, ≥ 1.
         size: Width and height of the pictures in pixels.
         elevation: In place of the median.

@@ -23,7 +23,7 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.metrics import erode
 from sanerf_hq.export.aside import check_free, folder_aside
 from sanerf_hq.export.frames import straight
-from sanerf_hq.export.masks import file_of, mask_in, sized
+from sanerf_hq.export.masks import files_of, mask_in, sized
 from sanerf_hq.export.removal import isolated
 from sanerf_hq.export.scene_formats.nerfstudio import write_nerfstudio
 from sanerf_hq.export.scene_formats.photos import Photo
@@ -72,6 +72,7 @@ def export_dataset(
         progress(Progress(STAGE, done, len(chosen)))
 
     photos: list[Photo] = []
+    files = files_of(scene)
     with folder_aside(out) as folder:
         for view in chosen:
             progress(Progress(STAGE, done, len(chosen)))
@@ -83,7 +84,7 @@ def export_dataset(
                 picture = to_bytes(straight(alone or isolated(now), camera, tell))
             if colours == "photo":
                 picture = with_photo(picture, read_image(view, width), mask_in(target, camera))
-            name = f"{file_of(view, scene)}.png"
+            name = f"{files[view.name]}.png"
             write_bytes(folder / ORIGINALS / name, png(picture.numpy()))
             photos.append(Photo(replace(view, mask_path=None), camera, name))
             done += 1

@@ -35,7 +35,9 @@ def moving_painter(target: MovingTarget, mode: Mode, progress: ProgressCallback 
         if mode == "alone":
             return torch.zeros(camera.height, camera.width, 4, dtype=torch.uint8)
         assert camera.time is not None
-        return to_bytes(target.radiance.at(camera.time).render(camera, progress=progress).rgb)
+        seen = to_bytes(target.radiance.at(camera.time).render(camera, progress=progress).rgb)
+        nothing = torch.zeros(camera.height, camera.width, dtype=torch.bool)
+        return overlay(seen, nothing, MASK_COLOUR) if mode == "overlay" else seen
 
     return paint
 

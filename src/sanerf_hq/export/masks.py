@@ -7,6 +7,7 @@ mask's value is round(65535 · P), P the object's probability in the pixel.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -58,6 +59,7 @@ def export_masks(
     if form == "coco":
         _export_coco(target, out, chosen, width, progress)
         return
+    files = files_of(scene)
     with folder_aside(out) as folder:
         for done, view in enumerate(chosen):
             progress(Progress(STAGE, done, len(chosen)))
@@ -66,7 +68,7 @@ def export_masks(
                 pixels = (_share(target, camera) * SOFT_WHITE).round().numpy().astype(np.uint16)
             else:
                 pixels = mask_in(target, camera).numpy().astype(np.uint8) * 255
-            write_bytes(folder / f"{file_of(view, scene)}.png", png(pixels))
+            write_bytes(folder / f"{files[view.name]}.png", png(pixels))
         progress(Progress(STAGE, len(chosen), len(chosen)))
 
 
@@ -94,11 +96,11 @@ def sized(view: View, width: int | None) -> View:
     return view if width is None else replace(view, camera=view.camera.resized(width))
 
 
-def file_of(view: View, scene: Scene) -> str:
-    """A view's file in an export, without suffix: its photo's stem where no other has it, else its path."""
-    stems = [PurePosixPath(other.name).stem.casefold() for other in scene.views]
-    stem = PurePosixPath(view.name).stem
-    return stem if stems.count(stem.casefold()) == 1 else view.name
+def files_of(scene: Scene) -> dict[str, str]:
+    """Each view's file in an export, no suffix: its photo's stem where no other has it, else its path."""
+    stems = {view.name: PurePosixPath(view.name).stem for view in scene.views}
+    times = Counter(stem.casefold() for stem in stems.values())
+    return {name: stem if times[stem.casefold()] == 1 else name for name, stem in stems.items()}
 
 
 def compressed(counts: Sequence[int]) -> str:

@@ -13,11 +13,12 @@ from sanerf_hq.errors import InputError
 from sanerf_hq.export.target import MovingTarget, Target
 from sanerf_hq.geometry import Camera
 from sanerf_hq.objects.composite import is_solid
-from sanerf_hq.radiance import load_view_samples
+from sanerf_hq.radiance import ViewSamples, load_view_samples
 from sanerf_hq.runs import ProgressCallback, quiet
 
 OUTLYING = 0.03  # share of an object's points, at each end of each axis, that its box leaves out
 FAR = 0.05  # share that its sphere leaves out: rays along its outline end between it and what is behind
+SMALLEST = 1e-6  # radius, field units
 UP_PULL = 1e-2  # weight of the cameras' mean up against their level: decides where all look the same way
 
 
@@ -46,7 +47,10 @@ def find_placement(target: Target, progress: ProgressCallback = quiet) -> Placem
     Raises:
         InputError: No training view shows the object.
     """
-    pool = load_view_samples(target.radiance, progress)
+    return _placed(target, load_view_samples(target.radiance, progress))
+
+
+def _placed(target: Target, pool: ViewSamples) -> Placement:
     logits = target.field.logits_of(pool.surfaces).cpu()
     on_object = torch.isin(logits.argmax(-1), torch.tensor(target.channels)) & is_solid(pool.surfaces).cpu()
     points = pool.points[on_object & pool.points.isfinite().all(-1)]
@@ -56,7 +60,8 @@ def find_placement(target: Target, progress: ProgressCallback = quiet) -> Placem
     center = (low + high) / 2
     distances = (points - center).norm(dim=-1)
     radius = float(quantile(distances[:, None], 1 - FAR))
-    return Placement(center, max(radius, 1e-6), up_of(target.radiance.at_home().cameras))
+    least = SMALLEST / target.radiance.world.scale
+    return Placement(center, max(radius, least), up_of(target.radiance.at_home().cameras))
 
 
 def find_passage(target: MovingTarget, progress: ProgressCallback = quiet) -> Placement:
@@ -65,11 +70,13 @@ def find_passage(target: MovingTarget, progress: ProgressCallback = quiet) -> Pl
     Raises:
         InputError: No training view shows it at any moment.
     """
+    pool = load_view_samples(target.radiance, progress)
     stills = (target.at(moment) for moment in target.object.fields)
     placed: list[Placement] = []
     for still in stills:
         try:
-            placed += [] if still is None else [find_placement(still, progress)]
+            here = None if still is None else pool.of_moment(still.radiance.at_home())
+            placed += [] if still is None or here is None else [_placed(still, here)]
         except InputError:  # it was not seen then
             continue
     if not placed:

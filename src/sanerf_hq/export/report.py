@@ -26,7 +26,7 @@ from sanerf_hq.export.camera_path import turntable
 from sanerf_hq.export.frames import painter
 from sanerf_hq.export.masks import object_mask
 from sanerf_hq.export.placement import find_placement
-from sanerf_hq.export.target import Target
+from sanerf_hq.export.target import Target, cameras_of
 from sanerf_hq.export.video import H264, Writer, check_size
 from sanerf_hq.masks import MaskSet
 from sanerf_hq.objects import load_object_field, load_segmentation_masks
@@ -119,9 +119,9 @@ def write_run_report(
                 one.target.name,
                 one.segmentation,
                 one.masks.segmenter,
-                len(one.masks.views),
-                _turntable(one.target, n_frames, size, whose, progress),
-                pictures or _pictures(one.target, [segment.view for segment in one.masks.segments]),
+                len(one.views),
+                _turntable(one, n_frames, size, whose, progress),
+                pictures or _pictures(one.target, one.views),
                 confusion,
             )
         )
@@ -157,6 +157,12 @@ class _Shown:
     segmentation: str
     target: Target
     masks: MaskSet
+
+    @property
+    def views(self) -> list[str]:
+        """Views in which it has a mask."""
+        own = [one for one in self.masks.segments if one.identity in self.target.channels]
+        return [one.view for one in own if one.mask.area]
 
 
 def _shown(radiance: RadianceField) -> tuple[list[_Shown], dict[str, str]]:
@@ -206,7 +212,7 @@ def _score(radiance: RadianceField, shown: Sequence[_Shown], progress: ProgressC
 def _pictures(target: Target, labelled: Sequence[str]) -> ObjectPictures:
     """The object's mask over some of the photos that it was made from."""
     home = target.radiance.at_home()
-    names = list(dict.fromkeys(labelled)) or [view.name for view in home.views]
+    names = list(labelled) or [view.name for view in home.views]
     rows: list[ObjectView] = []
     for name in names[:: max(1, len(names) // PICTURES)][:PICTURES]:
         view = home.scene.view(name)
@@ -217,14 +223,16 @@ def _pictures(target: Target, labelled: Sequence[str]) -> ObjectPictures:
 
 
 def _turntable(
-    target: Target, n_frames: int, size: tuple[int, int], stage: str, progress: ProgressCallback
+    shown: _Shown, n_frames: int, size: tuple[int, int], stage: str, progress: ProgressCallback
 ) -> bytes | None:
     """The object alone, turning: an .mp4 file's content; None where there is nothing to show."""
+    target = shown.target
     try:
         placement = find_placement(target, progress)
     except InputError:
         return None
-    cameras = turntable(placement, target.radiance.at_home().cameras, n_frames, size)
+    around = cameras_of(target.radiance.at_home(), shown.masks, target.channels)
+    cameras = turntable(placement, around, n_frames, size)
     paint = painter(target, "alone")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "turntable.mp4"

@@ -24,7 +24,6 @@ STAGE = "look"
 MOST_VIEWS = 96
 ENOUGH_VIEWS = 16  # views with masks from which on no other is looked at
 MOST_RAYS = 160_000  # along outlines, over all views without masks
-RAYS_A_PART = 1 << 14
 FIRST_LIGHT = 0.05  # share of the light that is stopped where a ray first meets something; gloss lets more by
 MARGIN = 3  # blocks round the object
 LEAST_SEEN = 8  # blocks with the object in them, over all views, below which there is nothing to export
@@ -115,11 +114,7 @@ def look(target: Target, progress: ProgressCallback = quiet) -> list[Sight]:
 
 def shares(target: Target, surfaces: SurfaceSamples) -> Float[Tensor, "n_rays"]:
     """The object's share of rays, in [0, 1]."""
-    parts = [torch.zeros(0)]
-    for first in range(0, len(surfaces), RAYS_A_PART):
-        part = surfaces.take(torch.arange(first, min(first + RAYS_A_PART, len(surfaces))))
-        parts.append(target.share_of(target.field.logits_of(part)).cpu())
-    return torch.cat(parts)
+    return target.share_of(target.field.logits_of(surfaces)).cpu()
 
 
 def first_light(

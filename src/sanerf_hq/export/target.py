@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +10,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.geometry import Camera
+from sanerf_hq.masks import MaskSet
+from sanerf_hq.masks.rle import decode
 from sanerf_hq.objects import (
     MovingObject,
     ObjectField,
@@ -19,7 +22,7 @@ from sanerf_hq.objects import (
     load_object_field,
     load_segmentation_masks,
 )
-from sanerf_hq.radiance import RadianceField
+from sanerf_hq.radiance import Home, RadianceField
 from sanerf_hq.runs import Run
 
 
@@ -66,10 +69,19 @@ class Target:
         """The masks that the object was made from, by view, at the size that was worked at."""
         if self.segmentation is None:
             return {}
-        kept = load_segmentation_masks(self.radiance, self.segmentation)
-        labels = ((view, kept.labels(view)) for view in kept.views)
-        channels = torch.tensor(self.channels)
-        return {view: torch.isin(label, channels) for view, label in labels if label is not None}
+        found: dict[str, Bool[Tensor, "h w"]] = {}
+        for segment in load_segmentation_masks(self.radiance, self.segmentation).segments:
+            if segment.identity in self.channels:
+                mask = decode(segment.mask)
+                found[segment.view] = mask | found.get(segment.view, mask)
+        return found
+
+    def cameras(self) -> tuple[Camera, ...]:
+        """The training cameras that see the object, by its masks; all of them where there are none."""
+        home = self.radiance.at_home()
+        if self.segmentation is None or not home.segmentation(self.segmentation).masks.exists():
+            return home.cameras
+        return cameras_of(home, load_segmentation_masks(self.radiance, self.segmentation), self.channels)
 
     def _sum(self, probabilities: Float[Tensor, "*n n_logits"]) -> Float[Tensor, "*n"]:
         channels = torch.tensor(self.channels, device=probabilities.device)
@@ -109,6 +121,17 @@ class MovingTarget:
         if field is None or not channels:
             return None
         return Target(field, channels, self.name, self.segmentation)
+
+    def cameras(self) -> tuple[Camera, ...]:
+        """The training cameras that see the object at their moments, by its masks."""
+        stills = [self.at(moment) for moment in self.object.fields]
+        return tuple(camera for one in stills if one is not None for camera in one.cameras())
+
+
+def cameras_of(home: Home, masks: MaskSet, channels: Collection[int]) -> tuple[Camera, ...]:
+    """The training cameras in which any of some identities has a mask; all of them where none has."""
+    seeing = {one.view for one in masks.segments if one.identity in channels and one.mask.area}
+    return tuple(home.sized(view) for view in home.views if view.name in seeing) or home.cameras
 
 
 def still(target: Target | MovingTarget, time: float | None) -> Target | None:

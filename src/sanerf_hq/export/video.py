@@ -151,7 +151,8 @@ class Writer:
         words = [ffmpeg(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", layout]
         words += ["-s", f"{size[0]}x{size[1]}", "-r", f"{fps:g}", "-i", "-", "-an"]
         words += ["-vf", COLOURS]
-        words += ["-c:v", encoding.codec, "-pix_fmt", encoding.pixels, *encoding.options, str(path)]
+        words += ["-c:v", encoding.codec, "-pix_fmt", encoding.pixels, *encoding.options]
+        words += [str(path.resolve())]  # of others, ffmpeg takes what is before a colon for a protocol
         self._words = words
 
     def __enter__(self) -> Writer:

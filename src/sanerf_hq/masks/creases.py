@@ -128,7 +128,7 @@ def crust_round(
     colours: Float[Tensor, "n 3"],
     on_object: Bool[Tensor, "n"],
 ) -> Crust | None:
-    """Lay cells round an object; None where too few of its points are known.
+    """Lay cells round an object; None where too few points are known.
 
     Args:
         points: Of surfaces, NaN where there is none.
@@ -154,6 +154,8 @@ def crust_round(
     number = (place[near] * torch.tensor([side * side, side, 1])).sum(-1)
     counts = torch.bincount(number, minlength=side**3)
     filled = (counts >= FEWEST).nonzero()[:, 0]
+    if not len(filled):  # a few stray points of a small object take cells larger than all of it
+        return None
     row = torch.full((side**3,), -1, dtype=torch.int64)
     row[filled] = torch.arange(len(filled))
     cell = torch.full((len(points),), -1, dtype=torch.int64)

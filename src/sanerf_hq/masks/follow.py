@@ -22,6 +22,7 @@ NEXT_CELL = 0.5  # of a hit, what a colour in the next cell counts
 CAUTION = 0.05  # of the likeness, that a shift must gain for each side's length off the expected place
 ROOM = 0.25  # of the longest side, that a thing's few outermost points may lie outside the box of the others
 OUTLIERS = 0.02  # share of the points on either side that do not count for a thing's size
+RESOLVED = 1e-6  # of the largest coordinate, below which points of a thing are not told apart
 MOST_POINTS = 4000
 NEAR = 1.5  # cells from a moved point within which a point may be the same one
 MOSTLY = 0.4  # share of what lies round a point that must be the thing for the point to be so, too
@@ -53,7 +54,8 @@ class Surface:
     def side(self) -> float:
         """The longest side of the box round all but a few of at least one point."""
         low, high = self._box()
-        return max(float((high - low).max()), 1e-6)
+        resolved = RESOLVED * float(self.points.abs().max())
+        return max(float((high - low).max()), resolved, torch.finfo(torch.float32).tiny)
 
     def body(self) -> Surface:
         """The points in that box, with some room round it: without those that lie astray."""

@@ -158,14 +158,30 @@ class Labelled:
         return Cloud(marks.camera.unproject(xy, depth)[solid], labels[solid])
 
     def _pictured_identity(self, marks: list[Marks]) -> int | None:
+        """The label that the first of the views means whose prompts hit any; None where no view can say.
+
+        Raises:
+            NothingHit: All of them hit background.
+        """
+        missed: NothingHit | None = None
         for one in marks:
             view = one.view
-            if view is not None and view.name in self._folder.paths:
-                scale = torch.tensor(
-                    [view.camera.width / one.camera.width, view.camera.height / one.camera.height]
-                )
-                box = None if one.box is None else one.box * scale.repeat(2)
+            if (
+                view is None
+                or view.name not in self._folder.paths
+                or not (len(one.positive) or one.box is not None)
+            ):
+                continue
+            scale = torch.tensor(
+                [view.camera.width / one.camera.width, view.camera.height / one.camera.height]
+            )
+            box = None if one.box is None else one.box * scale.repeat(2)
+            try:
                 return self._folder.identify(view, one.positive * scale, box)
+            except NothingHit as error:
+                missed = missed or error
+        if missed is not None:
+            raise missed
         return None
 
     def _space_identity(self) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
@@ -101,16 +101,6 @@ class MaskSet:
             if segment.view == view and segment.identity == identity:
                 return decode(segment.mask)
         return None
-
-    def labels(self, view: str) -> Int64[Tensor, "h w"] | None:
-        """The identity of each pixel, 0 = background; None where the view is unlabelled."""
-        found: Tensor | None = None
-        for segment in self.segments:
-            if segment.view == view:
-                mask = decode(segment.mask)
-                found = torch.zeros(mask.shape, dtype=torch.int64) if found is None else found
-                found[mask] = segment.identity
-        return found
 
     def labelling(self, view: str) -> Labelling | None:
         """What each pixel may be and how far that is trusted; None where the view is unlabelled.

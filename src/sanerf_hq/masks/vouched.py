@@ -80,9 +80,10 @@ def behind(
 ) -> tuple[Float[Tensor, "m 2"], Float[Tensor, "m 3"]]:
     """Those of several clicks on an object that lie deeper than a limit, and the points that they show.
 
-    A lone click is none of them: there is nothing else to know the object by.
+    A lone click is none of them: there is nothing else to know the object by. All clicks are lifted at once,
+    as by ``lift``: points of rays that are computed beside others differ in the last bits.
     """
-    clicks, camera = marks.positive, marks.camera
-    depth = field.depth_at(camera, clicks)
-    astray = (depth > limit) & (len(clicks) > 1)
-    return clicks[astray], camera.unproject(clicks[astray], depth[astray])
+    depth = field.depth_at(marks.camera, marks.xy)
+    points = marks.camera.unproject(marks.xy, depth)
+    astray = (depth > limit) & (marks.labels == 1) & (len(marks.positive) > 1)
+    return marks.xy[astray], points[astray]

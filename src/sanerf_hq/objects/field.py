@@ -87,6 +87,10 @@ class ObjectField:
     @torch.no_grad()
     def logits_of(self, surfaces: SurfaceSamples) -> Float[Tensor, "n_rays n_logits"]:
         """Composited identity vectors of rays; a ray of opacity below 0.5 has the background's."""
+        rays = torch.arange(len(surfaces), device=surfaces.weights.device)
+        return torch.cat([self._logits(surfaces.take(part)) for part in rays.split(RAYS_A_CHUNK)])
+
+    def _logits(self, surfaces: SurfaceSamples) -> Float[Tensor, "n_rays n_logits"]:
         near = restricted(surfaces, self.region)
         logits = composite_identities(self._identities(near.unit_points, near.geometry), near)
         background = torch.zeros_like(logits)

@@ -168,18 +168,27 @@ def _tracked(
         progress(Progress(STAGE, sum(len(one.masks) for one in tracks.values()), total))
 
     for key, track in tracks.items():
-        for moment, wanted in given[key].items():
-            decode(key, moment, wanted)
+        placing = [moment for moment, wanted in given[key].items() if any(map(_places, wanted))]
+        for moment in placing or given[key]:
+            decode(key, moment, given[key][moment])
         if not track.masks:
             raise InputError(
                 f"no view came out with a mask of {key}; "
                 "prompt where it is seen clearly, with a box if need be"
             )
-        for before, moment in _outwards(moments, track.things):
-            wanted = [] if moment in track.masks else scene.carried(track, before, moment)
-            if wanted:
-                with contextlib.suppress(NothingHit):  # it is not labelled then
-                    decode(key, moment, wanted)
+    # All objects of a moment are carried there before any is decoded: each knows where the others are.
+    rings = [_outwards(moments, track.things) for track in tracks.values()]
+    for ring in itertools.zip_longest(*rings, fillvalue=()):
+        asked: dict[tuple[float, str], list[Prompt]] = {}
+        for (key, track), steps in zip(tracks.items(), ring, strict=True):
+            for before, moment in steps:
+                boxes = [] if moment in track.masks else scene.carried(track, before, moment)
+                if boxes:
+                    asked[moment, key] = boxes + [p for p in given[key].get(moment, []) if not _places(p)]
+        for moment, key in sorted(asked, key=lambda one: one[0]):
+            with contextlib.suppress(NothingHit):  # it is not labelled then
+                decode(key, moment, asked[moment, key])
+    for key, track in tracks.items():
         for moment in moments:
             if moment not in track.masks:
                 LOG.warning("%s is lost at time %.3g; prompt it there as well, if it is seen", key, moment)
@@ -303,7 +312,10 @@ class _Scene:
             return []
         track.offsets[moment] = shift.offset
         track.things[moment] = still.surface.of(found)
-        return list(_boxes_round(still, found))
+        boxes: list[Prompt] = list(_boxes_round(still, found))
+        with contextlib.suppress(NothingHit):
+            track.points[moment] = clicked_points(still.field, boxes)
+        return boxes
 
 
 def _boxes_round(still: _Still, rays: Int64[Tensor, "n"]) -> Iterator[BoxPrompt]:
@@ -345,17 +357,22 @@ def _by_moment(
     return found
 
 
-def _outwards(moments: Sequence[float], reached: Container[float]) -> Iterator[tuple[float, float]]:
-    """From moments that are reached to neighbours that are not, in the order of going on.
+def _places(prompt: Prompt) -> bool:
+    """Whether a prompt says where the object is, and not only where it is not."""
+    return isinstance(prompt, BoxPrompt) or bool(prompt.positive)
+
+
+def _outwards(moments: Sequence[float], reached: Container[float]) -> Iterator[Sequence[tuple[float, float]]]:
+    """From moments that are reached to neighbours that are not, ring by ring.
 
     ``reached`` may grow meanwhile. A moment that is not reached from the one side is tried from the other.
     """
     steps = [*itertools.pairwise(moments), *itertools.pairwise(moments[::-1])]
-    while ahead := [(before, at) for before, at in steps if before in reached and at not in reached]:
-        for step in ahead:
+    while ahead := {at: before for before, at in reversed(steps) if before in reached and at not in reached}:
+        ring = [(before, at) for at, before in ahead.items()]
+        for step in ring:
             steps.remove(step)
-            if step[1] not in reached:
-                yield step
+        yield ring
 
 
 def _joined(

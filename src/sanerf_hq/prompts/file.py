@@ -60,11 +60,15 @@ def read_prompts(path: Path) -> dict[str, list[Prompt]]:
 
 
 def write_prompts(prompts: Mapping[str, Sequence[Prompt]]) -> list[dict[str, object]]:
-    """Prompts as a file's ``objects``; those in cameras of the user's own have no place in a file."""
-    return [
-        {"name": name, "prompts": [_written(prompt) for prompt in asked if not _in_camera(prompt)]}
+    """Prompts as a file's ``objects``; those in cameras of the user's own have no place in a file.
+
+    Nor have objects that are prompted in such cameras alone.
+    """
+    written = {
+        name: [_written(prompt) for prompt in asked if not _in_camera(prompt)]
         for name, asked in prompts.items()
-    ]
+    }
+    return [{"name": name, "prompts": asked} for name, asked in written.items() if asked]
 
 
 def _read(fields: Fields, box_beside: Box | None, time: float | None) -> Prompt:

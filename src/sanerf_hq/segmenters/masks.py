@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
@@ -20,9 +22,40 @@ SOFT_SHARE = 0.9
 SOFT_ENDS = 0.1  # of an image's largest value: how far from it, and from 0, white and black reach
 FAINT = 0.25  # of white: where a soft mask gets no brighter than this, nothing is masked
 ALIKE = 2.5  # neighbours of four: a square of three has 2.7 a pixel, the greys along a straight edge 2
+MOST_KEPT = 1 << 28  # bytes of labels that were read, packed
 MOST_LABELS = 100  # of single pixels; beyond that, an image is a photo or some other picture
 
 Answer = Callable[[View, Int64[Tensor, "h w"], int], Bool[Tensor, "h w"] | None]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Labels as they are kept: their regions take a hundredth of their pixels or less.
+
+    Attributes:
+        shape: Height and width.
+        kind: NumPy's name of the integers.
+        content: Their bytes, compressed.
+        stamp: Of the file that they were read from.
+    """
+
+    shape: tuple[int, int]
+    kind: str
+    content: bytes
+    stamp: tuple[int, int] | None
+
+    @staticmethod
+    def of(labels: Int64[Tensor, "h w"], stamp: tuple[int, int] | None) -> Packed:
+        """Labels, packed."""
+        height, width = labels.shape
+        kind = np.min_scalar_type(int(labels.max()))
+        content = zlib.compress(labels.numpy().astype(kind).tobytes(), 1)
+        return Packed((height, width), kind.str, content, stamp)
+
+    def labels(self) -> Int64[Tensor, "h w"]:
+        """The same labels again."""
+        values = np.frombuffer(zlib.decompress(self.content), self.kind)
+        return torch.from_numpy(values.reshape(self.shape).astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -34,11 +67,13 @@ class MaskFolder:
         paths: Label image of each view that has one, by the view's name.
         answer: From a view, its labels and an identity to the mask that is handed out, or None for no mask;
             None answers with the very labels.
+        kept: Labels that were read, by view, for the next object; read anew where the file is another.
     """
 
     name: str
     paths: Mapping[str, Path]
     answer: Answer | None = None
+    kept: dict[str, Packed] = field(default_factory=dict, repr=False, compare=False)
 
     def labels(self, view: View) -> Int64[Tensor, "h w"] | None:
         """The identity of every pixel, 0 = background; None for a view without a file: it is unlabelled.
@@ -53,16 +88,12 @@ class MaskFolder:
         path = self.paths.get(view.name)
         if path is None:
             return None
-        values = read_instances(replace(view, instance_path=path))
-        distinct = _distinct(values)
-        if distinct.tolist() in ([0, DEEP_WHITE], [DEEP_WHITE]) or _is_soft(values, distinct):
-            return _hardened(values)
-        if len(distinct) > MOST_LABELS and _scattered(values, values > 0):
-            raise InputError(
-                f"{path} has {len(distinct)} greys and is neither a mask nor an image of labels; "
-                "save one value an object, 0 elsewhere"
-            )
-        return values
+        kept, stamp = self.kept.get(view.name), _stamp(path)
+        if kept is None or kept.stamp != stamp:
+            kept = Packed.of(_read(view, path), stamp)
+            if sum(len(one.content) for one in self.kept.values()) < MOST_KEPT:
+                self.kept[view.name] = kept
+        return kept.labels()
 
     def mask(self, view: View, identity: int) -> Bool[Tensor, "h w"] | None:
         """The pixels of an identity; None for a view that is unlabelled.
@@ -164,6 +195,28 @@ def _spellings(file: str) -> list[str]:
     return [
         name.removesuffix(".png") + suffix for name in dict.fromkeys(names) for suffix in (".png", ".PNG")
     ]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is written anew; None if it is not there."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size
+
+
+def _read(view: View, path: Path) -> Int64[Tensor, "h w"]:
+    values = read_instances(replace(view, instance_path=path))
+    distinct = _distinct(values)
+    if distinct.tolist() in ([0, DEEP_WHITE], [DEEP_WHITE]) or _is_soft(values, distinct):
+        return _hardened(values)
+    if len(distinct) > MOST_LABELS and _scattered(values, values > 0):
+        raise InputError(
+            f"{path} has {len(distinct)} greys and is neither a mask nor an image of labels; "
+            "save one value an object, 0 elsewhere"
+        )
+    return values
 
 
 def _distinct(values: Int64[Tensor, "h w"]) -> Int64[Tensor, "n"]:
