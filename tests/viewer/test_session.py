@@ -259,7 +259,7 @@ def test_clicks_go_to_what_is_shown(new_session: New, workshop: Workshop, monkey
     assert click.point is not None and click.picture.view == "images/0.png", "the red one hides it"
     assert (torch.tensor(click.point) - CENTERS[0]).norm() == pytest.approx(RADIUS, abs=0.01)
     session.undo()
-    monkeypatch.setattr("sanerf_hq.viewer.session.cropped", lambda field, box: alone)
+    monkeypatch.setattr("sanerf_hq.viewer.cut.cropped", lambda field, box: alone)
     session.cropped_to(CropBox((0, -1, -1), (2, 1, 1)))
     session.boxed((hidden[0] - 0.05, hidden[1] - 0.05), (hidden[0] + 0.05, hidden[1] + 0.05))
     assert screen.errors == [
