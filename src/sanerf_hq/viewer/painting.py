@@ -18,9 +18,8 @@ from sanerf_hq.scene import Scene, View
 from sanerf_hq.viewer.paint import Canvas
 from sanerf_hq.viewer.truth import image_of, mark_of, read_truth, write_truth
 
-_WRITING = (
-    threading.Lock()
-)  # between two pages: what the one found there must not be written over by the other
+# Between two pages: what the one found there must not be written over by the other.
+_WRITING = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
