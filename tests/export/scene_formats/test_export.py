@@ -242,6 +242,46 @@ def test_a_mask_of_another_size_is_exported_at_the_photo_s(tmp_path: Path):
     assert torch.equal(read_mask(view), read_mask(views[0]))
 
 
+def test_what_is_straight_already_is_copied_under_its_own_suffix(tmp_path: Path):
+    scene = load_scene(
+        write_scene(
+            tmp_path / "scene",
+            [frame("images/a/0.jpg"), frame("images/b/1.jpg", k1=0.3)],
+            {"w": 40, "h": 30, "fl_x": 50.0, "fl_y": 50.0, "cx": 20.0, "cy": 15.0},
+        )
+    )
+    for format, names in (("nerfstudio", ["a/0.jpg", "b/1.png"]), ("llff", ["0.jpg", "1.png"])):
+        export_scene(scene, tmp_path / format, format, undistort=True)
+        assert [view.name.removeprefix("images/") for view in load_scene(tmp_path / format).views] == names
+        copied, straight = (tmp_path / format / "images" / name for name in names)
+        assert copied.read_bytes() == scene.views[0].image_path.read_bytes()
+        with Image.open(straight) as image:
+            assert image.format == "PNG"
+
+
+def test_masks_have_the_suffix_of_what_they_are(tmp_path: Path):
+    """A JPEG mask is copied where it is of the photo's size, and a PNG file where it is written anew."""
+    masks = {"whole": SIZE, "half": (32, 24)}
+    for name, size in masks.items():
+        write_image(tmp_path / f"scene/{name}.jpg", np.full(size[::-1], 255, np.uint8))
+    views = scene_of(tmp_path / "scene", PLAIN).views[:3]
+    bent = replace(views[2].camera, distortion=Distortion(0.3))
+    views = (
+        replace(views[0], mask_path=tmp_path / "scene/whole.jpg"),
+        replace(views[1], mask_path=tmp_path / "scene/half.jpg"),
+        replace(views[2], mask_path=tmp_path / "scene/whole.jpg", camera=bent),
+    )
+    out = tmp_path / "out"
+    export_scene(Scene(tmp_path / "scene", "made", views), out, "nerfstudio", undistort=True)
+    paths = [view.mask_path for view in load_scene(out).views]
+    names = ["left eye/10.png.jpg", "left eye/9.png.png", "b/ünï.png.png"]
+    assert paths == [out / "masks" / name for name in names]
+    for path, kind in zip(paths, ("JPEG", "PNG", "PNG"), strict=True):
+        assert path is not None
+        with Image.open(path) as image:
+            assert (image.format, image.size) == (kind, SIZE)
+
+
 def test_names_that_would_clash_are_numbered(tmp_path: Path):
     frames = [frame(f"{folder}/0.png", split="train") for folder in ("train", "Train", "a")]
     scene = load_scene(write_scene(tmp_path / "scene", frames))

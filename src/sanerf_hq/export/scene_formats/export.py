@@ -55,7 +55,7 @@ def export_scene(
     if format == "llff":
         for view, camera in zip(views, cameras, strict=True):
             check_plain(view, camera)
-    names = flat_names(views, undistort) if format == "llff" else nested_names(views, undistort)
+    names = (flat_names if format == "llff" else nested_names)(views, cameras)
     photos = [Photo(view, camera, name) for view, camera, name in zip(views, cameras, names, strict=True)]
     with_masks = format == "nerfstudio"
     with folder_aside(out) as folder:
