@@ -10,11 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
+from sanerf_hq.capture import CaptureConfig
 from sanerf_hq.capture.lens import read_lens
 from sanerf_hq.capture.photos import Unreadable, find_photos, photos_below, read_photo
+from sanerf_hq.capture.prepare import prepare
+from sanerf_hq.capture.store import Store
 from sanerf_hq.errors import InputError
+from sanerf_hq.runs import quiet
 
 UPRIGHT = np.zeros((32, 48, 3), np.uint8)
 UPRIGHT[:16, :24] = (250, 20, 20)  # top left red
@@ -123,6 +127,105 @@ def test_other_kinds_of_colour_become_rgb(mode: str, tmp_path: Path):
     Image.new("RGB", (5, 4), (255, 255, 255)).convert(mode).save(tmp_path / f"a.{suffix}")
     image = read_photo(tmp_path / f"a.{suffix}", 100).image
     assert image.mode == "RGB" and np.asarray(image).min() == 255
+
+
+def profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """An ICC profile for displays, version 4 (ICC.1:2022, 7.2 and 7.3)."""
+    table, data, start = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, content in tags.items():
+        table += struct.pack(">4sII", name, start + len(data), len(content))
+        data += content + bytes(-len(content) % 4)
+    size = start + len(data)
+    head = struct.pack(">I4sI4s4s4s12s4s", size, b"", 0x04300000, b"mntr", space, b"XYZ ", b"", b"acsp")
+    white = numbers(0.9642, 1, 0.8249)
+    return (head.ljust(68, b"\0") + white).ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + data
+
+
+def numbers(*values: float) -> bytes:
+    return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+
+def display_p3() -> bytes:
+    """Primaries of SMPTE RP 431-2 adapted from D65 to D50; sRGB's own curve (IEC 61966-2-1)."""
+    curve = b"para" + bytes(4) + b"\0\3\0\0" + numbers(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    points = {
+        b"wtpt": (0.9642, 1, 0.8249),
+        b"rXYZ": (0.51512, 0.24120, -0.00105),
+        b"gXYZ": (0.29198, 0.69225, 0.04189),
+        b"bXYZ": (0.15710, 0.06657, 0.78407),
+    }
+    tags = {name: b"XYZ " + bytes(4) + numbers(*values) for name, values in points.items()}
+    return profile(b"RGB ", tags | {b"rTRC": curve, b"gTRC": curve, b"bTRC": curve})
+
+
+def linear_grey() -> bytes:
+    white = b"XYZ " + bytes(4) + numbers(0.9642, 1, 0.8249)
+    return profile(b"GRAY", {b"wtpt": white, b"kTRC": b"curv" + bytes(8)})
+
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+P3_RED = (234, 51, 35)  # what Display P3 calls sRGB's purest red, as CSS Color 4 converts it
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_a_phone_s_colours_come_out_as_srgb_has_them(suffix: str, tmp_path: Path):
+    options = {".jpg": {"quality": 100, "subsampling": 0}, ".webp": {"lossless": True}}.get(suffix, {})
+    pixels = np.full((8, 16, 3), 120, np.uint8)
+    pixels[:, :8] = P3_RED
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(pixels).save(path, icc_profile=display_p3(), **options)
+    photo = read_photo(path, 1000)
+    assert np.abs(np.asarray(photo.image)[4, 2].astype(int) - (255, 0, 0)).max() <= 4
+    assert np.abs(np.asarray(photo.image)[4, 13].astype(int) - 120).max() <= 3
+    assert not photo.as_stored
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_prepared_images_are_srgb_and_have_no_other_profile(suffix: str, tmp_path: Path):
+    (tmp_path / "photos").mkdir()
+    for name, size in (("a", (120, 80)), ("b", (90, 60)), ("c", (60, 100))):
+        photo = Image.new("RGB", size, P3_RED)
+        photo.save(tmp_path / f"photos/{name}{suffix}", icc_profile=display_p3())
+    store = Store(tmp_path / "out")
+    with store.opened():
+        prepared = prepare(tmp_path / "photos", store, CaptureConfig(longest=100), quiet)
+    for image in prepared.images:
+        with Image.open(store.images / image.name) as written:
+            assert "icc_profile" not in written.info
+            assert np.abs(np.asarray(written).astype(int) - (255, 0, 0)).max() <= 4
+
+
+def test_a_profile_counts_under_what_is_transparent_too(tmp_path: Path):
+    pixels = np.full((4, 6, 4), (*P3_RED, 255), np.uint8)
+    pixels[2:, :, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=display_p3())
+    rows = np.asarray(read_photo(tmp_path / "a.png", 100).image)[:, 0].astype(int)
+    assert np.abs(rows[:2] - (255, 0, 0)).max() <= 2
+    assert (rows[2:] == 255).all()
+
+
+@pytest.mark.parametrize("content", [SRGB, b"no profile", SRGB[:200], linear_grey()])
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_photos_stay_as_they_are_where_a_profile_says_nothing_else(
+    content: bytes, suffix: str, tmp_path: Path
+):
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(UPRIGHT).save(path, icc_profile=content)
+    photo = read_photo(path, 1000)
+    assert photo.as_stored
+    with Image.open(path) as stored:
+        assert np.array_equal(np.asarray(photo.image), np.asarray(stored))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(linear_grey(), 128), (display_p3(), 55), (b"no profile", 55)]
+)
+def test_a_grey_jpeg_follows_a_profile_for_greys_alone(content: bytes, expected: int, tmp_path: Path):
+    """sRGB's 128 is 0.2159 of full light, and so is 55 of 255 where numbers are light."""
+    Image.new("L", (16, 8), 55).save(tmp_path / "a.jpg", icc_profile=content)
+    image = read_photo(tmp_path / "a.jpg", 100).image
+    assert image.mode == "RGB"
+    assert np.abs(np.asarray(image).astype(int) - expected).max() <= 1
 
 
 def png_header(width: int, height: int) -> bytes:

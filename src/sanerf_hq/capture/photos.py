@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
+from sanerf_hq.capture.colours import in_srgb
 from sanerf_hq.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".heic", ".heif", ".hif", ".webp", ".tif", ".tiff", ".bmp")
@@ -46,7 +47,7 @@ class Photo:
     """A decoded photo.
 
     Attributes:
-        image: Upright, RGB, at most reduced to the size that was asked for.
+        image: Upright, sRGB, at most reduced to the size that was asked for.
         full_size: Width and height of the upright photo before it was reduced.
         exif: Its EXIF tags; empty where there are none that can be read.
         is_png: It was stored as PNG, without loss.
@@ -130,7 +131,7 @@ def shown_name(path: Path) -> str:
 
 
 def read_photo(path: Path, longest: int) -> Photo:
-    """Read a photo, stand it up as its EXIF orientation says, reduce it.
+    """Read a photo, bring its colours to sRGB, stand it up as its EXIF orientation says, reduce it.
 
     Args:
         path: The file; its content, not its name, tells its format.
@@ -216,17 +217,19 @@ def _plain(value: Any) -> int:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """The image in RGB; what is transparent shows white."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
+    """The image in sRGB; what is transparent shows white."""
+    profile = image.info.get("icc_profile")
     if image.mode.startswith("I;16"):  # grey; Pillow itself reduces 16 bits of colour
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode.startswith(("I", "F")):
         raise Unreadable("has more than 8 bits a channel; save it with 8")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        opaque = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", opaque.size, (*WHITE, 255)), opaque).convert("RGB")
-    return image.convert("RGB")
+    colours = in_srgb(image, profile)
+    if colours is None:
+        colours = image if image.mode == "RGB" else image.convert("RGB")
+    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
+        return colours
+    opaque = Image.merge("RGBA", (*colours.split(), image.convert("RGBA").getchannel("A")))
+    return Image.alpha_composite(Image.new("RGBA", opaque.size, (*WHITE, 255)), opaque).convert("RGB")
 
 
 def _reduced(image: Image.Image, full: tuple[int, int], longest: int) -> Image.Image:

@@ -25,7 +25,8 @@ STAGE = "prepare images"
 JPEG_QUALITY = 95
 SAVE_EVERY = 16  # images: what a kill may cost
 LEAST_IMAGES = 3
-RECIPE = 1  # raise it when the same photo would give another image
+PHOTO_RECIPE = 2  # raise it when the same photo would give another image
+FRAME_RECIPE = 1  # a video's frames
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _photos(source: Path, store: Store, config: CaptureConfig, progress: Progres
             if content is not None:
                 if first.setdefault(content, shown_name(path)) != shown_name(path):
                     raise Unreadable(f"is the same photo as {first[content]}")
-                key = config_digest([RECIPE, content, config.longest])
+                key = config_digest([PHOTO_RECIPE, content, config.longest])
                 known = _known(store, key, (f"{stem}.jpg", f"{stem}.png"))
                 images.append(known or _store_photo(path, stem, content, key, store, config.longest))
         except Unreadable as reason:
@@ -129,7 +130,7 @@ def _store_photo(path: Path, stem: str, content: str, key: str, store: Store, lo
 
 def _video(source: Path, store: Store, config: CaptureConfig, progress: ProgressCallback) -> Prepared:
     try:
-        video = config_digest([RECIPE, _content(source)])
+        video = config_digest([FRAME_RECIPE, _content(source)])
     except Unreadable as reason:
         raise InputError(f"{source} {reason}; check the file") from reason
     if store.state.video not in ("", video) or (store.state.images and not store.state.video):
@@ -171,7 +172,7 @@ def _frame_stem(index: int) -> str:
 
 
 def _frame_key(video: str, index: int, config: CaptureConfig) -> str:
-    return config_digest([RECIPE, video, index, config.longest])
+    return config_digest([FRAME_RECIPE, video, index, config.longest])
 
 
 def _described(image: Image.Image, name: str, content: str, key: str, source: str, lens: Lens) -> StoredImage:
@@ -196,11 +197,11 @@ def _remember(store: Store, images: list[StoredImage], last: bool) -> None:
 
 
 def _encoded(image: Image.Image, suffix: str) -> bytes:
-    stream, profile = io.BytesIO(), image.info.get("icc_profile")
+    stream = io.BytesIO()
     if suffix == ".png":
-        image.save(stream, "PNG", icc_profile=profile)
+        image.save(stream, "PNG", icc_profile=None)  # else that of the image, which is sRGB now
     else:
-        image.save(stream, "JPEG", quality=JPEG_QUALITY, subsampling=0, icc_profile=profile)
+        image.save(stream, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return stream.getvalue()
 
 
