@@ -18,6 +18,7 @@ from sanerf_hq.export import find_moving_target, find_target
 from sanerf_hq.export.frames import moving_painter
 from sanerf_hq.export.placement import find_passage
 from sanerf_hq.geometry import Camera
+from sanerf_hq.masks import clicked_points
 from sanerf_hq.masks.rle import RLE
 from sanerf_hq.objects import (
     MovingObject,
@@ -28,10 +29,10 @@ from sanerf_hq.objects import (
     load_object_field,
     segment_moving,
 )
-from sanerf_hq.prompts import PointPrompt, SpacePrompt
-from sanerf_hq.radiance import GridConfig, view_samples
+from sanerf_hq.prompts import BoxPrompt, Marks, PointPrompt, Prompt, SpacePrompt, marks_of
+from sanerf_hq.radiance import GridConfig, RadianceField, view_samples
 from sanerf_hq.runs import Progress, read_tensors
-from sanerf_hq.scene import View
+from sanerf_hq.scene import PhotoSize, View
 from sanerf_hq.segmenters import MaskFolder, load_segmenter
 from support.greedy import Greedy
 from support.moving_balls import (
@@ -39,6 +40,7 @@ from support.moving_balls import (
     N_CAMERAS,
     PROMPTED,
     RADIUS,
+    SIZE,
     TEST_CAMERA,
     MovingBallField,
     centers_at,
@@ -188,6 +190,27 @@ def test_points_in_space_are_meant_at_a_time(field: MovingBallField):
     assert iou(made.object.render(test).mask, moving_truth(test, 1)) > 0.8
     own = segment_moving(field, truth, {"red": SpacePrompt([(x, y, z)], time=1.0)}, "own time", config=CONFIG)
     assert own.masks == made.masks, "its own time goes before that of the call"
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_where_photos_are_reduced_it_is_clicked_in_the_middles_of_their_pixels(
+    times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    field = moving_field(tmp_path)
+    field = replace(field, home=replace(field.at_home(), size=PhotoSize(SIZE[0] // times)))
+    asked: list[Marks] = []
+
+    def note(still: RadianceField, prompts: list[Prompt]) -> torch.Tensor:
+        asked.extend(marks_of(still, prompt) for prompt in prompts if isinstance(prompt, BoxPrompt))
+        return clicked_points(still, prompts)
+
+    monkeypatch.setattr("sanerf_hq.objects.through_time.clicked_points", note)
+    truth = load_segmenter("truth", field.at_home().scene)
+    segment_moving(field, truth, {"red": RED}, config=CONFIG)
+    assert len(asked) > N_CAMERAS
+    for marks in asked:
+        assert marks.camera.width == SIZE[0] // times
+        assert torch.allclose(marks.xy % 1, torch.tensor(0.5), atol=1e-3)
 
 
 def test_what_is_lost_is_said_and_is_nowhere(

@@ -331,9 +331,9 @@ def _boxes_round(still: _Still, rays: Int64[Tensor, "n"]) -> Iterator[BoxPrompt]
         low, high = xy.amin(0), xy.amax(0) + 1
         room = ROOM * (high - low).max() + LEAST_ROOM
         middle = xy[(xy - xy.median(0).values).norm(dim=-1).argmin()]
-        scale = view.camera.width / camera.width
-        x0, y0, x1, y1 = (torch.cat([low - room, high + room]) * scale).tolist()
-        x, y = (middle * scale).tolist()
+        scale = torch.tensor([view.camera.width / camera.width, view.camera.height / camera.height])
+        x0, y0, x1, y1 = torch.cat([(low - room) * scale, (high + room) * scale]).tolist()
+        x, y = ((middle + 0.5) * scale - 0.5).tolist()  # clicks are numbers of pixels, boxes are edges
         yield BoxPrompt(view.name, (x0, y0, x1, y1), [(x, y)])
 
 
