@@ -96,6 +96,7 @@ def test_a_turntable_and_a_way_through_keyframes(
     [
         (["--seconds", "0"], "--seconds is 0"),
         (["--fps", "nan"], "--fps is nan"),
+        (["--seconds", "3600", "--fps", "240"], "--seconds and --fps ask for 864000 frames"),
         (["--zoom", "0"], "--zoom is 0"),
         (["--elevation", "100"], "--elevation is 100"),
         (["--width", "33"], "width of 33"),

@@ -148,6 +148,11 @@ class ExportVideo:
         for option, value, high in (("seconds", self.seconds, 3600), ("fps", self.fps, 240)):
             if value is not None and not 0 < value <= high:
                 raise InputError(f"--{option} is {value:g}; give a number above 0, {high} at most")
+        n_frames = (self.seconds or TURN_SECONDS) * self.fps
+        if self.keyframes is None and n_frames > MOST_FRAMES:
+            raise InputError(
+                f"--seconds and --fps ask for {n_frames:.0f} frames; let them be {MOST_FRAMES} at most"
+            )
         if self.zoom is not None and not 0.05 <= self.zoom <= 20:
             raise InputError(f"--zoom is {self.zoom:g}; give a number from 0.05 to 20")
         if self.elevation is not None and not -90 <= self.elevation <= 90:
