@@ -98,8 +98,8 @@ def test_a_cut_mesh_keeps_whole_faces_with_new_corner_numbers(
     vertices, faces, extra = ply.elements
     assert (vertices.n_rows, faces.n_rows, extra.n_rows) == (6, 2, 2)
     reader = PlyReader(ply)
-    numbers = np.concatenate([rows.numbers.copy() for rows in reader.rows(vertices)])
-    assert numbers["mark"].tolist() == [4, 5, 6, 7, 8, 9]
+    (marks,) = reader.columns(vertices, ("mark",))
+    assert marks[:, 0].tolist() == [4, 5, 6, 7, 8, 9]
     if encoding == "ascii":
         lines = [line for lines in reader.lines(faces) for line in lines]
         assert lines == [b"2 3 3 4 5 0.5", b"3 3 0 1 2 0.75"]
@@ -133,7 +133,8 @@ def test_edges_are_cut_with_their_vertices(tmp_path: Path, half_space: HalfSpace
         reader = PlyReader(ply)
         for element in ply.elements[:-1]:
             _skip(ply, reader, element)
-        assert [row for rows in reader.rows(ply.elements[-1]) for row in rows.numbers.tolist()] == expected
+        (found,) = reader.columns(ply.elements[-1], ("vertex1", "vertex2", "sharp"))
+        assert [tuple(row) for row in found.tolist()] == expected
 
 
 def test_what_numbers_vertices_in_another_way_is_only_labelled(tmp_path: Path, half_space: HalfSpace):
@@ -185,8 +186,8 @@ def test_a_labelled_mesh_keeps_its_faces(tmp_path: Path, half_space: HalfSpace, 
     apply_object(half_space, source, tmp_path / "labelled.ply", name="p1")
     ply = open_ply(tmp_path / "labelled.ply")
     reader = PlyReader(ply)
-    numbers = np.concatenate([rows.numbers.copy() for rows in reader.rows(ply.elements[0])])
-    assert np.allclose(numbers["p1"], (points[:, 0] - 0.5).clip(0, 1), atol=1e-6)
+    (labels,) = reader.columns(ply.elements[0], ("p1",))
+    assert np.allclose(labels[:, 0], (points[:, 0] - 0.5).clip(0, 1), atol=1e-6)
     whole, old = (tmp_path / "labelled.ply").read_bytes(), source.read_bytes()
     tail = len(old) - reader._at + len(whole) - len(old)
     assert whole[-tail:] == old[-tail:]

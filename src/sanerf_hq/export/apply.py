@@ -132,8 +132,7 @@ def _probabilities(
     result = np.zeros(vertices.n_rows, np.float32)
     done = 0
     progress(Progress(STAGE, 0, max(vertices.n_rows, 1)))
-    for rows in reader.rows(vertices):
-        points = np.stack([rows.numbers[axis].astype(np.float64) for axis in "xyz"], -1)
+    for points in reader.columns(vertices, "xyz"):
         good = np.isfinite(points).all(-1)
         scene = frame.to_scene(torch.from_numpy(points[good]))
         result[done : done + len(points)][good] = target.probability(scene).cpu().numpy()

@@ -7,14 +7,14 @@ order. Nothing is loaded whole: a file larger than the memory can be gone throug
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Float64, Shaped, UInt8
 
 from sanerf_hq.errors import InputError
 
@@ -31,7 +31,8 @@ WORDS = (  # each number's type, its word, and another that some write
 TYPES = {word: kind for kind, *words in WORDS for word in words}
 ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "="}
 MOST_HEADER_BYTES = 1 << 20
-ROWS_A_CHUNK = 1 << 17
+ROWS_A_CHUNK = 1 << 17  # of a binary file, which stay bytes
+LINES_A_CHUNK = 1 << 13  # of an ASCII file, which are an object each
 BYTES_A_READ = 1 << 20
 ROWS_AHEAD = 64  # that are compared where lists have just changed their length
 
@@ -215,11 +216,30 @@ class PlyReader:
         self._at = ply.start
         self._size = ply.path.stat().st_size
 
-    def rows(self, element: PlyElement) -> Iterator[Rows]:
-        """The next table, which has no lists, in chunks; an ASCII one is parsed."""
-        if self._ply.encoding == "ascii":
-            yield from self._parsed(element)
+    def columns(
+        self, element: PlyElement, names: Sequence[str]
+    ) -> Iterator[Float64[np.ndarray, "n_rows n_names"]]:
+        """Some columns of the next table, which has no lists, in chunks.
+
+        Raises:
+            InputError: The file ends before all rows, or a row of an ASCII one does not fit its header.
+        """
+        if self._ply.encoding != "ascii":
+            for rows in self.rows(element):
+                yield np.stack([rows.numbers[name].astype(np.float64) for name in names], -1)
             return
+        places = [[p.name for p in element.properties].index(name) for name in names]
+        for chunk in self.lines(element):
+            try:
+                words = [_words_at(line, places, len(element.properties)) for line in chunk]
+                yield np.array(words, dtype="S").astype(np.float64)
+            except ValueError as error:
+                raise InputError(
+                    f"{self._ply.path} has rows of {element.name} that do not fit its header; export it again"
+                ) from error
+
+    def rows(self, element: PlyElement) -> Iterator[Rows]:
+        """The next table of a binary file, which has no lists, in chunks."""
         row = element.row(self._ply.order)
         for first in range(0, element.n_rows, ROWS_A_CHUNK):
             n = min(ROWS_A_CHUNK, element.n_rows - first)
@@ -233,7 +253,7 @@ class PlyReader:
             file.seek(self._at)
             while left:
                 chunk: list[bytes] = []
-                while len(chunk) < min(left, ROWS_A_CHUNK):
+                while len(chunk) < min(left, LINES_A_CHUNK):
                     line = _read_line(file, self._ply.newline)
                     if not line:
                         raise self._ply.too_short()
@@ -319,20 +339,6 @@ class PlyReader:
                 into.write(block)
         self._at = self._size
 
-    def _parsed(self, element: PlyElement) -> Iterator[Rows]:
-        row = element.row("=")
-        for chunk in self.lines(element):
-            numbers = np.empty(len(chunk), row)
-            try:
-                table = np.array([line.split() for line in chunk], dtype="S")
-                for column, p in enumerate(element.properties):
-                    numbers[p.name] = table[:, column].astype(np.float64)
-            except (ValueError, IndexError) as error:
-                raise InputError(
-                    f"{self._ply.path} has rows of {element.name} that do not fit its header; export it again"
-                ) from error
-            yield Rows(numbers.view(np.uint8).reshape(len(chunk), row.itemsize), numbers)
-
     def _bytes(self, n: int) -> np.ndarray:
         if self._at + n > self._size:
             raise self._ply.too_short()
@@ -348,6 +354,18 @@ def _lists(element: PlyElement) -> list[PlyProperty]:
 def _length_of(p: PlyProperty) -> str:
     """The field that says how long a list is; properties' names have no spaces."""
     return f"length of {p.name}"
+
+
+def _words_at(line: bytes, places: Sequence[int], n_words: int) -> list[bytes]:
+    """Some words of a row, which must have so many.
+
+    Raises:
+        ValueError: It has more or fewer.
+    """
+    words = line.split()
+    if len(words) != n_words:
+        raise ValueError(f"{len(words)} words")
+    return [words[place] for place in places]
 
 
 def _read_line(file: BufferedReader, newline: bytes) -> bytes:
