@@ -4,8 +4,8 @@
 
 Takes runs that ``sanerf train`` or ``sanerf bench`` made of scenes with truth. Every object is segmented from
 its first clicks; then the user looks at some of the training views, clicks in the one with most errors in the
-middle of the largest, and all clicks made so far are segmented again. Printed is the IoU, pooled over the
-test views, after each correction, and how often one made it worse.
+middle of the largest, and all clicks made so far are segmented again, one after the other. Printed is the
+IoU, pooled over the test views, after each correction, and how often one made it worse.
 """
 
 from __future__ import annotations
@@ -70,11 +70,8 @@ def corrected(
     worst = max(range(len(looks)), key=lambda index: wrong[index])
     point, label = next_click(masks[worst], truths[worst])
     view = looks[worst].view.name
-    known = next((one for one in prompts if one.view == view), None)
     on, beside = ([point], []) if label == 1 else ([], [point])
-    if known is not None:
-        on, beside = [*known.positive, *on], [*known.negative, *beside]
-    return [*(one for one in prompts if one.view != view), PointPrompt(view, on, beside)]
+    return [*prompts, PointPrompt(view, on, beside)]
 
 
 def followed(

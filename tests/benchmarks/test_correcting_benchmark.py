@@ -41,8 +41,8 @@ def test_a_correction_is_made_in_the_view_that_is_most_wrong(balls: BallField):
     here = next(number for number, look in enumerate(looks) if look.view.name == red.prompt_view)
     spilt = [mask.clone() for mask in right]
     spilt[here][:, :] = True
-    (again,) = benchmark.corrected(first, spilt, looks, red)
-    assert again.view == red.prompt_view and again.positive == ((1.0, 1.0),)
+    before, again = benchmark.corrected(first, spilt, looks, red)
+    assert before == first[0] and again.view == red.prompt_view and not again.positive
     ((x, y),) = again.negative
     assert not right[here][int(y), int(x)]
 

@@ -10,11 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import torch
 
 from sanerf_hq.choices import DETECTORS, SEGMENTERS
 from sanerf_hq.cli.demo import Demo
 from sanerf_hq.cli.doctor import Doctor
-from sanerf_hq.cli.main import main
+from sanerf_hq.cli.main import is_out_of_memory, main
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.radiance import PRESETS
 from support.ball_scene import TINY, ball_scene
@@ -237,3 +238,11 @@ def raiser(error: BaseException):
         raise error
 
     return run
+
+
+def test_too_little_memory_is_said_in_a_sentence():
+    pixels = torch.zeros(1)
+    with pytest.raises(RuntimeError) as caught:
+        pixels.expand(1 << 50).clone()
+    assert is_out_of_memory(caught.value) and is_out_of_memory(MemoryError())
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))

@@ -136,18 +136,11 @@ def test_the_wavefront_reaches_every_view_that_sees_the_object(field_: BallField
     check_equals_truth(masks, 1)
 
 
-@pytest.mark.parametrize("boxed", [False, True])
-def test_prompts_of_one_view_count_together(field_: BallField, boxed: bool):
-    (x, y), beside, box = center_pixel(3, 1), center_pixel(3, 2), box_of(3, 1)
+def test_clicks_beside_the_object_count_with_those_before(field_: BallField):
+    (x, y), beside = center_pixel(3, 1), center_pixel(3, 2)
     on, off = [(x, y), (x + 6, y), (x - 6, y)], [beside, (beside[0] + 1, beside[1])]
-    in_one = BoxPrompt("3", box, on, off) if boxed else PointPrompt("3", on, off)
-    apart: list[Prompt] = [
-        PointPrompt("3", on[:1], off[:1]),
-        PointPrompt("images/3.png", [], off[1:]),
-        PointPrompt("3", on[1:]),
-    ]
-    if boxed:
-        apart.insert(2, BoxPrompt("3", box))
+    in_one = PointPrompt("3", on, off)
+    apart = [PointPrompt("3", on, off[:1]), PointPrompt("images/3.png", [], off[1:])]
     whole, split = (decode_masks(field_, Greedy(), prompts) for prompts in (in_one, apart))
     assert whole.views == split.views
     for view in whole.views:

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from sanerf_hq.cli.main import main
+from sanerf_hq.cli.render import depth_picture
 from sanerf_hq.geometry import Camera, WorldTransform
 from sanerf_hq.radiance import load_radiance_field, train_radiance_field
 from sanerf_hq.radiance.pose_refinement import PoseRefinement, rotated, save_poses, with_poses
 from sanerf_hq.runs import DamagedFile
-from sanerf_hq.scene import Scene, load_scene
+from sanerf_hq.scene import Scene, load_scene, png
 from support.ball_scene import TINY, ball_scene, stepped
 
 
@@ -175,3 +177,20 @@ def test_poses_that_are_not_the_field_s_are_refused_and_found_again(
         torch.equal(one.camtoworld, other.camtoworld)
         for one, other in zip(field.at_home().cameras, again, strict=True)
     )
+
+
+def test_a_picture_is_rendered_from_where_training_left_the_camera(tmp_path: Path) -> None:
+    scene = some_scene(tmp_path / "ball")
+    train_radiance_field(scene, tmp_path / "run", replace(TINY, steps=40, refine_poses=True))
+    view = scene.train_views[0]
+
+    def picture() -> bytes:
+        words = ["render", str(tmp_path / "run"), "--view", view.name, "--out", str(tmp_path / "a.png")]
+        assert main([*words, "--what", "depth"]) == 0
+        return (tmp_path / "a.png").read_bytes()
+
+    field = load_radiance_field(tmp_path / "run")
+    left = field.at_home().scene.view(view.name).camera
+    assert not torch.equal(left.camtoworld, view.camera.camtoworld)
+    expected = png(depth_picture(field.render(left).depth).numpy())
+    assert picture() == expected != png(depth_picture(field.render(view.camera).depth).numpy())

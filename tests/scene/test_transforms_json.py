@@ -208,6 +208,7 @@ def test_matrices_that_are_no_pose(tmp_path: Path, matrix: object, words: str):
         ({"fl_x": None, "fl_y": None}, "no intrinsics"),
         ({"fl_x": 0}, "above 0"),
         ({"fl_y": -60.0}, "above 0"),
+        ({"fl_x": 1e30}, "which no lens has"),
         ({"fl_x": math.nan}, "finite"),
         ({"fl_x": "50"}, "write a number"),
         ({"cx": math.inf}, "finite"),

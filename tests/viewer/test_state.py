@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
@@ -8,9 +10,12 @@ from hypothesis import strategies as st
 from sanerf_hq.errors import InputError
 from sanerf_hq.masks import MaskSet
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, SpacePrompt
-from sanerf_hq.viewer.portable import followable, portable
+from sanerf_hq.scene import load_scene
+from sanerf_hq.viewer.portable import followable, part_of, portable
+from sanerf_hq.viewer.record import object_record, read_object
 from sanerf_hq.viewer.state import SPACE, Box, Click, History, ObjectState, Part, Picture, SessionState
 from sanerf_hq.viewer.viewpoint import Viewpoint
+from support.balls import write_ball_scene
 
 VIEW = Picture("images/3.png", None, 64, 48)
 FREE = Picture("", Viewpoint((0, 0, -3), (1, 0, 0, 0), 0.7), 64, 48)
@@ -21,11 +26,34 @@ OFF = Click(VIEW, (30, 31), False, (0.4, 0.5, 0.6))
 def test_clicks_and_boxes_become_the_library_s_prompts():
     state = SessionState().with_click(ON).with_click(OFF).with_box(Box(VIEW, (1, 2, 20, 30)))
     assert state.current.parts[0].prompts() == [
-        BoxPrompt("images/3.png", (1, 2, 20, 30), [(10, 11)], [(30, 31)])
+        BoxPrompt("images/3.png", (1, 2, 20, 30)),
+        PointPrompt("images/3.png", [(10, 11)]),
+        PointPrompt("images/3.png", [], [(30, 31)]),
     ]
     (free,) = SessionState().with_click(Click(FREE, (5, 6), True)).current.parts[0].prompts()
     assert isinstance(free, PointPrompt)
     assert not isinstance(free.view, str) and (free.view.width, free.view.height) == (64, 48)
+
+
+def test_prompts_of_a_file_stay_together_and_clicks_that_follow_come_by_themselves(tmp_path: Path):
+    given = [
+        BoxPrompt("images/3.png", (1, 2, 20, 30), [(10, 11)], [(30, 31)]),
+        PointPrompt("images/4.png", [(1, 2), (3, 4)], [(5, 6)]),
+        SpacePrompt([(1, 2, 3), (4, 5, 6)], [(7, 8, 9)]),
+    ]
+    part = part_of(given, load_scene(write_ball_scene(tmp_path)))
+    assert part.prompts() == given
+    state = SessionState((ObjectState("ball", (1, 2, 3), parts=(part,)),)).with_click(ON)
+    assert state.current.parts[0].prompts() == [*given, PointPrompt("images/3.png", [(10, 11)])]
+    assert read_object(object_record(state.current)) == state.current
+    assert portable(state.current) == [*given, PointPrompt("images/3.png", [(10, 11)])]
+
+
+def test_a_record_that_knows_no_turns_says_all_of_a_picture_at_once():
+    record = object_record(SessionState().with_click(ON).with_click(OFF).current)
+    for click in record["parts"][0]["clicks"]:
+        del click["turn"]
+    assert read_object(record).parts[0].prompts() == [PointPrompt("images/3.png", [(10, 11)], [(30, 31)])]
 
 
 def test_a_negative_click_may_be_the_only_one_of_its_picture():
@@ -45,7 +73,7 @@ def test_a_lone_negative_click_of_a_free_camera_is_kept_as_a_point_in_space():
 def test_points_in_space_stay_points_in_space():
     points = [Click(SPACE, (0, 0), True, (1.0, 2.0, 3.0)), Click(SPACE, (0, 0), False, (4.0, 5.0, 6.0))]
     state = SessionState().with_click(points[0]).with_click(points[1])
-    assert state.current.parts[0].prompts() == [SpacePrompt([(1, 2, 3)], [(4, 5, 6)])]
+    assert state.current.parts[0].prompts() == [SpacePrompt([(1, 2, 3)]), SpacePrompt([], [(4, 5, 6)])]
 
 
 def test_a_first_click_beside_the_object_is_refused():

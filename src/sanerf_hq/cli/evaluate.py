@@ -44,11 +44,10 @@ class Eval:
         from sanerf_hq.runs import check_writable, write_json
 
         field = load_radiance_field(self.folder, self.device)
-        folder = self.folder / "eval"
-        metrics, page = folder / "metrics.json", folder / "report.html"
+        run = field.at_home().run
+        metrics, page = run.scores / "metrics.json", run.scores / "report.html"
         check_writable(metrics)
         check_writable(page)
-        run = field.at_home().run
         with ConsoleProgress() as progress:
             scores = score_run(field, progress)
         preset = "as trained"
@@ -87,6 +86,6 @@ def _notes(scores: RunScores, segmentations: Iterable[str]) -> Iterator[str]:
     for segmentation in segmentations:
         if segmentation not in told:
             yield (
-                f"segmentation {segmentation!r} is not scored: it is not finished, or nothing in it has the "
-                "name of an object of the scene"
+                f"segmentation {segmentation!r} is not scored: nothing in it has the name of an object "
+                "that the scene has truth of"
             )

@@ -75,6 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether there was too little memory, of the machine or of its GPU."""
+    words = ("not enough memory", "can't allocate memory", "out of memory")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
+
+
 def _answer(words: list[str]) -> int:
     if words == ["--version"]:
         print(f"sanerf {version('sanerf-hq')}")
@@ -93,6 +99,14 @@ def _answer(words: list[str]) -> int:
             return verb.run()
     except InputError as error:
         print(f"sanerf: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(
+            "sanerf: the memory does not suffice; give a smaller --width, or fewer objects at a time",
+            file=sys.stderr,
+        )
         return BAD_INPUT
     except (Cancelled, KeyboardInterrupt):
         go_on = isinstance(verb, RESUMED)

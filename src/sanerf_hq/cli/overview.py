@@ -29,7 +29,8 @@ def draw_preview(field: ObjectField | MovingObject, masks: Sequence[MaskSet], pa
     from sanerf_hq.scene import read_image
 
     home = field.radiance.at_home()
-    names = [segment.view for one in masks for segment in one.segments if segment.mask.area]
+    shown = {segment.view for one in masks for segment in one.segments if segment.mask.area}
+    names = [view.name for view in home.views if view.name in shown]
     step = max(1, len(names) // PREVIEW_VIEWS)
     pictures = []
     for name in names[::step][:PREVIEW_VIEWS]:

@@ -52,15 +52,12 @@ class Render:
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.radiance import load_radiance_field
         from sanerf_hq.radiance.moments import checked_time
-        from sanerf_hq.runs import Run, check_writable, write_bytes
-        from sanerf_hq.scene import SceneOptions, fingerprint, load_scene, png
+        from sanerf_hq.runs import check_writable, write_bytes
+        from sanerf_hq.scene import png
 
         check_writable(self.out)
-        run = Run.open(self.folder)
-        scene = load_scene(run.scene_path, SceneOptions.from_words(run.scene_options))
-        view = scene.view(self.view)
-        run.check_scene(fingerprint(scene))
         field = load_radiance_field(self.folder, self.device)
+        view = field.at_home().scene.view(self.view)  # where training left its camera
         camera = view.camera if self.width is None else view.camera.resized(self.width)
         if self.time is not None:
             camera = replace(camera, time=checked_time(field.moments, self.time))

@@ -45,8 +45,9 @@ class Report:
         check_device(self.device)
         from sanerf_hq.cli.console import ConsoleProgress
         from sanerf_hq.export import write_run_report
+        from sanerf_hq.runs import Run
 
-        out = self.folder / "report.html" if self.out is None else self.out
+        out = Run.open(self.folder).page if self.out is None else self.out
         if out.suffix.lower() not in (".html", ".htm"):
             raise InputError(f"--out {out} is no page's name; let it end with .html")
         field = open_still(self.folder, self.device, self.time)

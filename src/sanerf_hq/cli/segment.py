@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Segment:
     """Cut objects out of a trained run: prompts -> masks of the views -> 3D masks, kept under a name.
 
-    Clicks are pixels x,y of the photo of --view, or of another one as VIEW:x,y. Words are looked for in some
+    Clicks are pixels x,y of the photo of --view, or of another one as VIEW:x,y. Those of one photo are places
+    of one thing; those of a further one correct what came of them. Words are looked for in some
     of the photos; the boxes found are kept as the prompts. --everything looks for all things that views agree
     upon; what it misses is added with --add. Several objects, each with its own prompts, come from a file and
     share one field; --add puts further ones beside those of a segmentation.
@@ -133,7 +134,8 @@ class Segment:
         draw_preview(found, masks, folder / "preview.jpg")
         n_views = len(field.at_home().views)
         for one in found.names:
-            n_masks = sum(len(each.without(set(each.names) - {one}).segments) for each in masks)
+            own = [each.without(set(each.names) - {one}) for each in masks]
+            n_masks = sum(segment.mask.area > 0 for each in own for segment in each.segments)
             print(f"{one}: masks in {n_masks} of {n_views} training views")
         print(f"segmentation: {folder}")
         print(f"preview: {folder / 'preview.jpg'}")

@@ -35,10 +35,9 @@ from sanerf_hq.prompts import (
     Cloud,
     PointPrompt,
     SpacePrompt,
-    lift,
+    cloud_of,
     marks_of,
     sightings,
-    space_cloud,
 )
 from sanerf_hq.radiance import PRESETS, RadianceField, ViewSamples, load_view_samples, train_radiance_field
 from sanerf_hq.radiance.train import STAGE as RADIANCE_STAGE
@@ -173,8 +172,8 @@ def score_run(field: RadianceField, progress: ProgressCallback = quiet) -> RunSc
         home.scene.name,
         scores.psnr,
         scores.psnr_object,
-        facts["train_seconds"],
-        facts["peak_memory_mb"],
+        facts.get("train_seconds"),
+        facts.get("peak_memory_mb"),
         tuple(_result(scored.get(one.target.name), one.target.name, _Seconds()) for one in chosen),
     )
     scene = SceneBench(result, tuple(item.pictures for item in scores.objects), scores.pictures)
@@ -299,7 +298,7 @@ def masks_alone(
     cameras = [home.sized(view) for view in home.scene.test_views]
     boxed = isinstance(prompt, BoxPrompt)
     try:
-        cloud = _held_cloud(field, masks, prompt) if boxed else _prompted_cloud(field, prompt)
+        cloud = _held_cloud(field, masks, prompt) if boxed else cloud_of(field, prompt)
     except InputError:  # it hits nothing, as whoever asked for its masks was told
         cloud = Cloud.join([])
     sighted = sightings(field, cameras, cloud.points)
@@ -328,11 +327,6 @@ def _prompted_at(field: RadianceField, prompt: PointPrompt | BoxPrompt | SpacePr
     if not isinstance(prompt, SpacePrompt) and isinstance(prompt.view, str):
         time = field.at_home().scene.view(prompt.view).camera.time
     return field.at(0.0 if time is None else time)
-
-
-def _prompted_cloud(field: RadianceField, prompt: PointPrompt | SpacePrompt) -> Cloud:
-    """A prompt's points in space."""
-    return space_cloud(prompt) if isinstance(prompt, SpacePrompt) else lift(field, marks_of(field, prompt))
 
 
 def _held_cloud(field: RadianceField, masks: MaskSet | None, prompt: BoxPrompt) -> Cloud:

@@ -102,7 +102,8 @@ class BenchResult:
         segmenter: Name as given to ``--segmenter``.
         preset: Name of the preset.
         seed: Seed of every random draw.
-        clicks: Positive clicks an object; None: prompted with its box.
+        clicks: Positive clicks an object; None: prompted with its box, or, of segmentations that were there
+            before (``sanerf eval``), not known.
         commit: Source the program came from, see :func:`sanerf_hq.evaluate.commit.commit`; None if not known.
         version: The program's version.
         device: What it ran on.

@@ -153,7 +153,7 @@ class Writer:
         words += ["-vf", COLOURS]
         words += ["-c:v", encoding.codec, "-pix_fmt", encoding.pixels, *encoding.options]
         words += [str(path.resolve())]  # of others, ffmpeg takes what is before a colon for a protocol
-        self._words = words
+        self._words, self._path = words, path
 
     def __enter__(self) -> Writer:
         self._said = tempfile.TemporaryFile()  # a pipe that nobody reads could fill up and stop ffmpeg
@@ -191,16 +191,16 @@ class Writer:
             self._process.stdin.close()
         if self._process.wait():
             self._said.seek(0)
-            raise _failure(self._said.read().decode(errors="replace"), self._process.returncode)
+            raise _failure(self._path, self._said.read().decode(errors="replace"), self._process.returncode)
 
 
-def _failure(said: str, code: int) -> InputError:
+def _failure(path: Path, said: str, code: int) -> InputError:
     """What ffmpeg says of a video that it gave up, of which the first line is the cause of the others."""
     if any(os.strerror(number) in said for number in DISK_FULL):
-        return InputError("the video cannot be written, the disk is full: free some space")
+        return InputError(f"{path.name} cannot be written, the disk is full: free some space")
     reason = next((line for line in map(str.strip, said.splitlines()) if line), f"exit code {code}")
     return InputError(
-        f"the video cannot be written, ffmpeg says: {reason}; choose another place or kind of file"
+        f"{path.name} cannot be written, ffmpeg says: {reason}; choose another place or kind of file"
     )
 
 

@@ -20,7 +20,7 @@ class Candidate:
     Attributes:
         number: The view's number among the training views.
         mask: Its pixels.
-        source: Who prompted it: user, projected, spread, repeated, labels or altered.
+        source: Who prompted it: user, projected, spread, repeated, corrected, labels or altered.
         predicted: The segmenter's own guess of its IoU, in [0, 1].
         stability: IoU of the masks at a little less and a little more than the usual threshold.
         answered: Share of the visible prompt that it answers: positive points in, negative ones out.

@@ -14,6 +14,7 @@ from sanerf_hq.masks.labelled import Labelled
 from sanerf_hq.masks.mask_set import MaskSet
 from sanerf_hq.masks.pictures import Pictures
 from sanerf_hq.masks.survey import Polls, Survey
+from sanerf_hq.masks.turns import Turns
 from sanerf_hq.masks.wavefront import Wavefront
 from sanerf_hq.prompts import (
     BoxPrompt,
@@ -21,6 +22,7 @@ from sanerf_hq.prompts import (
     PointPrompt,
     Prompt,
     SpacePrompt,
+    cloud_of,
     lift,
     marks_by_view,
     space_cloud,
@@ -48,7 +50,8 @@ def decode_masks(
         field: A field at home in its run.
         segmenter: A segmenter, or labels of the user's own.
         prompts: What is meant: clicks or boxes in views or cameras, points in space, or several of these;
-            those of one view count together, in one prompt or in several.
+            in the order in which they were given. The clicks of one prompt are places of one thing. A later
+            one corrects what came of those before (:class:`~sanerf_hq.masks.turns.Turns`); boxes come first.
         name: What the object is called.
         config: How; by default the photos, spreading to every view that sees the object.
         progress: Told of the views done; may raise Cancelled.
@@ -101,16 +104,28 @@ def begin_survey(
         raise InputError("no prompt says where the object is; click on it, or give a box or a 3D point")
     if isinstance(pictures, MaskFolder):
         return Labelled(field, pictures, asked, polls, config)
-    pictured, space = split_prompts(asked)
-    drawn = marks_by_view(field, pictured)
-    fences = [Fence.round(field, marks) for marks in drawn if marks.box is not None]
-    wave = Wavefront(field, pictures, polls, config, rivals, fences)
-    for marks in drawn:
-        wave.add_cloud(lift(field, marks))
-        wave.add_marks(marks)
-    for prompt in space:
-        wave.add_space(prompt)
-    return wave
+
+    def begin(together: Sequence[Prompt]) -> Wavefront:
+        pictured, space = split_prompts(list(together))
+        drawn = marks_by_view(field, pictured)
+        fences = [Fence.round(field, marks) for marks in drawn if marks.box is not None]
+        wave = Wavefront(field, pictures, polls, config, rivals, fences)
+        clouds = [lift(field, marks) for marks in drawn]
+        given = [*clouds, *map(space_cloud, space)]
+        for number, (marks, cloud) in enumerate(zip(drawn, clouds, strict=True)):
+            others = Cloud.join(given[:number] + given[number + 1 :])
+            wave.add_cloud(cloud)
+            wave.add_marks(marks, others.points[others.labels == 0])
+        for prompt in space:
+            wave.add_space(prompt)
+        return wave
+
+    if not config.spread:
+        return begin(asked)
+    for prompt in asked:
+        if not isinstance(prompt, BoxPrompt):
+            cloud_of(field, prompt)  # which says what is wrong before the work
+    return Turns(begin, asked, config.preview_views)
 
 
 def clicked_points(field: RadianceField, prompts: Prompt | Sequence[Prompt]) -> Float[Tensor, "n 3"]:

@@ -18,8 +18,8 @@ from sanerf_hq.masks.abreast import abreast
 from sanerf_hq.masks.interior import depth_inside
 from sanerf_hq.masks.pictures import Pictures, SegmentOn
 from sanerf_hq.masks.pieces import Piece, iou, pieces_of
-from sanerf_hq.prompts import BoxPrompt, sightings
-from sanerf_hq.radiance import RadianceField, ViewSamples, load_view_samples, spread_order
+from sanerf_hq.prompts import BoxPrompt, covering_views, sightings
+from sanerf_hq.radiance import RadianceField, ViewSamples, load_view_samples
 from sanerf_hq.runs import Key, Progress, ProgressCallback, quiet
 from sanerf_hq.segmenters import Segmenter
 
@@ -106,7 +106,7 @@ def find_everything(
     field: RadianceField,
     segmenter: Segmenter,
     pool: ViewSamples | None = None,
-    n_views: int = VIEWS,
+    n_views: int | None = None,
     segment_on: SegmentOn = "photo",
     progress: ProgressCallback = quiet,
 ) -> dict[str, list[BoxPrompt]]:
@@ -116,7 +116,7 @@ def find_everything(
         field: A field at home in its run.
         segmenter: What takes the views to pieces; it answers a lone click.
         pool: Samples of the training views; read from the run if not given.
-        n_views: Training views that are taken to pieces.
+        n_views: Training views that are taken to pieces; None: eight, or as many as it takes.
         segment_on: What the segmenter is shown there.
         progress: Told of the views done; may raise Cancelled.
 
@@ -131,8 +131,7 @@ def find_everything(
         segment_objects(field, segmenter, find_everything(field, segmenter))
     """
     home = field.at_home()
-    middle = torch.tensor(field.world.center)
-    numbers = spread_order(home, [], list(range(len(home.views))), middle)[:n_views]
+    numbers = covering_views(field, n_views, VIEWS)
     pictures = Pictures(field, segmenter, segment_on)
     pool = pool or load_view_samples(field, progress)
     pieces: list[Piece] = []

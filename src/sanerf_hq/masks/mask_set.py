@@ -33,7 +33,7 @@ class Segment:
         mask: Its pixels, at the size that was worked at; may be empty.
         identity: Which object, from 1.
         score: How far it is trusted, in [0, 1].
-        source: Where it comes from: user, projected, spread, repeated, labels or altered.
+        source: Where it comes from: user, projected, spread, repeated, corrected, labels or altered.
     """
 
     view: str

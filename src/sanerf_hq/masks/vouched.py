@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 import torch
@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sanerf_hq.geometry import Camera
+from sanerf_hq.masks.candidates import share_answered
 from sanerf_hq.prompts import Cloud, Marks, sightings
 from sanerf_hq.radiance import RadianceField
 
@@ -50,6 +51,32 @@ class Vouched:
             self.xy[number] = torch.cat([self.xy[number], xy[visible]])
             self.labels[number] = torch.cat([self.labels[number], cloud.labels[visible]])
         return seen.visible
+
+    def correct(
+        self, cloud: Cloud, number: int | None, marks: Marks | None
+    ) -> Callable[[int, Bool[Tensor, "h w"]], float]:
+        """Take in points of clicks, which their own camera sees where they were made.
+
+        Args:
+            cloud: The points.
+            number: Of the camera they were made in; None: it is none of these.
+            marks: The clicks; None: they were given in space.
+
+        Returns:
+            How far a camera's mask answers these points, in [0, 1].
+        """
+        first = [len(labels) for labels in self.labels]
+        self.add(cloud)
+        if number is not None and marks is not None:
+            self.xy[number] = torch.cat([self.xy[number][: first[number]], marks.xy])
+            self.labels[number] = torch.cat([self.labels[number][: first[number]], marks.labels])
+        new = [slice(start, len(labels)) for start, labels in zip(first, self.labels, strict=True)]
+
+        def answered(camera: int, mask: Bool[Tensor, "h w"]) -> float:
+            xy, labels = self.xy[camera][new[camera]], self.labels[camera][new[camera]]
+            return share_answered(mask, xy, labels == 1)
+
+        return answered
 
     def forget(self, points: Float[Tensor, "n 3"]) -> None:
         """Vouch no more for points that were taken in."""

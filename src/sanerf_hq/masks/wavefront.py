@@ -3,6 +3,7 @@
 First come views that see the user's own points (design decision 6). What their masks agree on in space is
 then shown to the views that see none of these points, a few at a time, and prompts them: with points inside,
 with the box round it, and with the mask itself. In the same way views are asked again whose masks disagree.
+Clicks that correct what is known prompt the views that contradict them, with what is known as a mask prompt.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sanerf_hq.geometry import Camera
 from sanerf_hq.masks.abreast import abreast
-from sanerf_hq.masks.candidates import Candidate, at, candidates_of
+from sanerf_hq.masks.asking import Asking, held_by
+from sanerf_hq.masks.candidates import Candidate
 from sanerf_hq.masks.config import DecodeConfig
-from sanerf_hq.masks.extent import diagonal, in_hull
+from sanerf_hq.masks.extent import diagonal
 from sanerf_hq.masks.fence import Fence
 from sanerf_hq.masks.guess import Guess
 from sanerf_hq.masks.interior import interior, outposts
@@ -31,18 +32,19 @@ from sanerf_hq.masks.vouched import Vouched, behind, far_behind
 from sanerf_hq.prompts import (
     Cloud,
     Marks,
+    PointPrompt,
     Source,
     SpacePrompt,
     ViewPrompts,
+    cloud_of,
     lost_clicks,
+    marks_of,
     sightings,
     space_cloud,
 )
 from sanerf_hq.radiance import RadianceField, spread_order
 from sanerf_hq.segmenters import Embedding
 
-POINTS_A_PROMPT = 5
-POINTS_A_BOX = 8  # of the user's points, from which on the box round them says where the object ends
 BOX_OUTPOSTS = 5  # points, up to the far ends of what a box holds, that stand for it in other views
 MOST_PIXELS = 2000  # of a mask, that these are chosen from
 NEAREST = 16  # pixels of a mask, one of which stands for a click that was lost
@@ -52,15 +54,19 @@ LEAST_ANSWERED = 0.5  # of the prompt, below which a mask is no answer
 LEAST_KNOWN = 0.3  # of the largest guess: what a view must see of the object to be prompted in a wave
 SPREADS = 1.5  # times the largest distance between clicks that an object reaches beyond them
 POOR = 0.3  # weight below which a view is asked again
-RIVALLED = 0.5  # how far a mask is trusted that holds a point of another object
 SPANNED = 0.25  # of what a picture's mask measures across, from which clicks say how far an object reaches
 SETTLED = 0.9  # IoU with what is known from which a mask is not asked for again
 LIKE_GUESS = 0.5  # IoU with what was known that an answer must have
+Clicks = PointPrompt | SpacePrompt
 
 
 @final
 class Wavefront:
-    """A :class:`~sanerf_hq.masks.survey.Survey` by a segmenter that is prompted."""
+    """A :class:`~sanerf_hq.masks.survey.Survey` by a segmenter that is prompted.
+
+    Attributes:
+        is_corrected: Whether views were asked again because of later clicks.
+    """
 
     def __init__(
         self,
@@ -74,8 +80,7 @@ class Wavefront:
         self._field, self._pictures, self._polls, self._config = field, pictures, polls, config
         self._home = field.at_home()
         self._cameras = list(self._home.cameras)
-        held = sightings(field, self._cameras, torch.zeros(0, 3) if rivals is None else rivals)
-        self._rivals_in = [xy[on] for xy, on in zip(held.xy, held.visible, strict=True)]
+        self._asking = Asking(field, pictures, config, torch.zeros(0, 3) if rivals is None else rivals)
         self._user = Vouched(field, self._cameras)
         self._prompted: list[int] = []
         self._fences = fences
@@ -83,6 +88,7 @@ class Wavefront:
         self._blind: set[int] = set()
         self._boxed = False
         self._spans = False
+        self.is_corrected = False
         self._looked_at: set[int] = set()
         self._candidates: list[Candidate] = []
         self._settled: Settled | None = None
@@ -93,14 +99,14 @@ class Wavefront:
 
     def add_space(self, prompt: SpacePrompt) -> None:
         """Take in points that the user gave in space, and what is demanded of views that see them."""
-        self._spans = True
+        self._spans |= len(prompt.positive) > 1
         visible = self._user.add(space_cloud(prompt))
         self._least = prompt.least_visible or self._least
         lacking = ~visible[:, list(prompt.crucial)].all(1)
         self._blind.update(lacking.nonzero()[:, 0].tolist())
 
-    def add_marks(self, marks: Marks) -> None:
-        """Decode the user's own prompt in its own picture."""
+    def add_marks(self, marks: Marks, beside: Float[Tensor, "n 3"]) -> None:
+        """Decode the user's own prompt in its own picture; ``beside``: other pictures' points beside it."""
         if not len(marks.positive) and marks.box is None:
             return
         number = None if marks.view is None else self._home.index(marks.view)
@@ -109,10 +115,12 @@ class Wavefront:
             if number is None
             else self._pictures.of_view(self._home.views[number])
         )
+        seen = sightings(self._field, [marks.camera], beside)
+        every = marks.with_more(seen.xy[0][seen.visible[0]], 0)
         name = "" if marks.view is None else marks.view.name
-        asked = [ViewPrompts(name, marks.xy, marks.labels, marks.box)]
+        asked = [ViewPrompts(name, every.xy, every.labels, marks.box)]
         row = -1 if number is None else number
-        found = [_held_by(one, marks.box) for one in self._answers(row, embedding, asked, marks)]
+        found = [held_by(one, marks.box) for one in self._asking.answers(row, embedding, asked, every)]
         found = [one for one in found if one.answered >= LEAST_ANSWERED]
         if not found:
             return
@@ -126,6 +134,29 @@ class Wavefront:
             self._looked_at.add(number)
             self._candidates += found
             self._settled = None
+
+    def _marked(self, prompt: Clicks) -> tuple[Marks | None, int | None]:
+        """Clicks in their picture, and its number among the training views; of points in space neither."""
+        if isinstance(prompt, SpacePrompt):
+            return None, None
+        marks = marks_of(self._field, prompt)
+        return marks, None if marks.view is None else self._home.index(marks.view)
+
+    def _shown_by(self, prompt: Clicks, marks: Marks | None) -> Cloud:
+        """Points of clicks, but for those on the object that lie far behind what is known of it.
+
+        A click on a part that is too thin for the field shows what lies behind it; it counts in its own
+        picture alone, and in none where that is no training view.
+        """
+        cloud = cloud_of(self._field, prompt)
+        if marks is None:
+            return cloud
+        chosen = [self._settle().chosen(number) for number in sorted(self._looked_at)]
+        known = [self._polls.points(one.number, one.mask) for one in chosen if one is not None]
+        depth = marks.camera.project(torch.cat([torch.zeros(0, 3), *known])).depth
+        limit = far_behind(depth[depth > 0])
+        near = (marks.camera.project(cloud.points).depth <= limit) | (cloud.labels == 0)
+        return Cloud(cloud.points[near], cloud.labels[near])
 
     def _stand_in(self, best: Candidate, marks: Marks) -> None:
         """Points surely inside a picture's mask stand in other views for its box, and for clicks lost there.
@@ -157,6 +188,26 @@ class Wavefront:
             points = torch.cat([self._user.most_seen(few) for few in nearest])
         self._user.add(Cloud(points, torch.ones(len(points), dtype=torch.int64)))
 
+    def correct(self, prompt: Clicks, told: Told) -> None:
+        """Take in clicks that correct what is known, and ask the views looked at that contradict them."""
+        marks, own = self._marked(prompt)
+        asked_anew = {own} if own is not None and prompt.positive else set[int]()
+        looked_at = sorted(self._looked_at | asked_anew)
+        settled, guesses = self._settle(), self._guesses(looked_at)
+        answered = self._user.correct(self._shown_by(prompt, marks), own, marks)
+        self._prompted += asked_anew
+        self._candidates = [
+            replace(one, answered=one.answered * answered(one.number, one.mask)) for one in self._candidates
+        ]
+        asked: list[tuple[int, Guess | None]] = []
+        for number, guess in zip(looked_at, guesses, strict=True):
+            chosen = settled.chosen(number)
+            if (number in asked_anew and chosen is None) or (chosen and answered(number, chosen.mask) < 1):
+                asked.append((number, guess))
+        total = len(self._cameras)
+        self._look(asked, "corrected", lambda _: told(len(self._looked_at), total))
+        self.is_corrected |= bool(asked)
+
     def decode(self, most: int | None, told: Told) -> None:
         total = len(self._cameras)
 
@@ -169,10 +220,11 @@ class Wavefront:
         order = [number for number in order if number not in self._looked_at]
         if most is not None:
             order = order[: max(0, most - len(self._looked_at))]
-        size = 1 if self._boxed else len(order)  # a box says little of other views: the first tell the next
-        while order:
+        size = 1 if self._boxed else VIEWS_A_WAVE if self.is_corrected else len(order)
+        while order:  # a box and corrections say little of other views: the first tell the next
             wave = order[:size]
-            known = self._guesses(wave) if self._boxed else [None] * len(wave)
+            told_more = self._boxed or self.is_corrected
+            known = self._guesses(wave) if told_more else [None] * len(wave)
             self._look(list(zip(wave, known, strict=True)), "projected", seen)
             order, size = order[size:], min(2 * size, VIEWS_A_WAVE)
         while self._config.spread and (most is None or len(self._looked_at) < most):
@@ -269,77 +321,26 @@ class Wavefront:
         view, camera = self._home.views[number], self._cameras[number]
         seen = Marks(camera, view, self._user.xy[number], self._user.labels[number], None)
         projected = ViewPrompts(view.name, seen.xy, seen.labels, source=source)
-        asked = (
-            self._from_clicks(projected, camera)
-            if guess is None
-            else self._from_guess(projected, guess, camera, embedding)[-1 if by_mask else 0 :]
-        )
+        asking = self._asking
+        if guess is None:
+            asked = asking.by_clicks(projected, number) if len(seen.positive) else []
+        elif source == "corrected":
+            asked = [asking.with_mask(projected, guess, embedding)]
+        else:
+            asked = [asking.by_guess(projected, guess, number)]
+            if source == "repeated":
+                asked = [*([] if by_mask else asked), asking.with_mask(asked[0], guess, embedding)]
+        found = asking.answers(number, embedding, asked, seen)
+        lacking = source == "corrected" and guess is not None and all(one.answered < 1 for one in found)
+        if lacking and len(seen.positive):
+            found += asking.answers(number, embedding, asking.by_clicks(projected, number), seen)
         found = [
             one
-            for one in self._answers(number, embedding, asked, seen)
+            for one in found
             if one.answered >= LEAST_ANSWERED
             and (guess is None or source != "repeated" or guess.likeness(one.mask) >= LIKE_GUESS)
         ]
         return self._with_near(found)
-
-    def _from_clicks(self, projected: ViewPrompts, camera: Camera) -> list[ViewPrompts]:
-        """The user's points as a view sees them; with their box, where they are many."""
-        positive = projected.points[projected.labels == 1]
-        if self._config.choose:
-            many = len(positive) >= POINTS_A_BOX
-            return (in_hull(projected, camera) if many else []) or [projected]
-        if len(positive) >= POINTS_A_BOX or (not self._config.spread and len(positive) > 1):
-            return [replace(projected, box=torch.cat([positive.amin(0), positive.amax(0)]))]
-        return [projected]
-
-    def _from_guess(
-        self, projected: ViewPrompts, guess: Guess, camera: Camera, embedding: Embedding
-    ) -> list[ViewPrompts]:
-        """What is known of the object in a view: points inside, its box; asked again, as a mask as well."""
-        missing = max(1, POINTS_A_PROMPT - int((projected.labels == 1).sum()))
-        extra = guess.points(missing)
-        points = torch.cat([projected.points, extra])
-        labels = torch.cat([projected.labels, torch.ones(len(extra), dtype=torch.int64)])
-        box = guess.box(camera.width, camera.height)
-        asked = [replace(projected, points=points, labels=labels, box=box)]
-        if projected.source == "repeated":
-            logits = self._pictures.segmenter.mask_prompt(embedding, guess.logits())
-            asked.append(replace(asked[0], mask_logits=logits))
-        return asked
-
-    def _answers(
-        self, number: int, embedding: Embedding, asked: list[ViewPrompts], marks: Marks
-    ) -> list[Candidate]:
-        """The masks that a view's prompts are answered by."""
-        found: list[Candidate] = []
-        answers = self._pictures.segmenter.decode(embedding, [one.decoder for one in asked])
-        rivals = self._rivals_in[number] if number >= 0 else torch.zeros(0, 2)
-        for one, masks in zip(asked, answers, strict=True):
-            first = candidates_of(number, masks, marks.xy, marks.labels == 1, one.source)
-            held = [at(candidate.mask, rivals) for candidate in first]
-            if any(bool(inside.any()) for inside in held):
-                first = self._without_rivals(embedding, one, first, held, rivals, marks)
-            found += first
-        return found
-
-    def _without_rivals(
-        self,
-        embedding: Embedding,
-        asked: ViewPrompts,
-        first: list[Candidate],
-        held: list[Bool[Tensor, "n"]],
-        rivals: Float[Tensor, "n 2"],
-        marks: Marks,
-    ) -> list[Candidate]:
-        """Masks of a prompt that hold no point of another object; if all do, they are trusted less."""
-        beside = rivals[torch.stack(held).any(0)]
-        labels = torch.cat([asked.labels, torch.zeros(len(beside), dtype=torch.int64)])
-        again = replace(asked, points=torch.cat([asked.points, beside]), labels=labels)
-        answer = self._pictures.segmenter.decode(embedding, [again.decoder])[0]
-        number = first[0].number
-        masks = first + candidates_of(number, answer, marks.xy, marks.labels == 1, asked.source)
-        free = [one for one in masks if not bool(at(one.mask, rivals).any())]
-        return free or [replace(one, answered=one.answered * RIVALLED) for one in masks]
 
     def _with_near(self, found: list[Candidate]) -> list[Candidate]:
         return [one if one.number < 0 else replace(one, near=self._share_near(one)) for one in found]
@@ -382,12 +383,3 @@ class Wavefront:
         """The same, where what all views say is evened out by the shape of what they say it of."""
         every = self._polls.shaped_guesses(self._settle()) if numbers else []
         return [every[number] for number in numbers]
-
-
-def _held_by(one: Candidate, box: Float[Tensor, "4"] | None) -> Candidate:
-    """A candidate that is trusted as far as it stays in the user's box."""
-    if box is None:
-        return one
-    x0, y0, x1, y1 = (round(value) for value in box.tolist())
-    share = int(one.mask[y0:y1, x0:x1].sum()) / max(1, int(one.mask.sum()))
-    return replace(one, answered=one.answered * share)

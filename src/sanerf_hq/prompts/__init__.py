@@ -1,10 +1,12 @@
 """What the user means: prompts, lifted to 3D by depth, projected to where they are seen."""
 
+from sanerf_hq.prompts.coverage import covering_views as covering_views
 from sanerf_hq.prompts.file import read_prompts as read_prompts
 from sanerf_hq.prompts.file import write_prompts as write_prompts
 from sanerf_hq.prompts.lift import Cloud as Cloud
 from sanerf_hq.prompts.lift import Marks as Marks
 from sanerf_hq.prompts.lift import Sightings as Sightings
+from sanerf_hq.prompts.lift import cloud_of as cloud_of
 from sanerf_hq.prompts.lift import lift as lift
 from sanerf_hq.prompts.lift import lost_clicks as lost_clicks
 from sanerf_hq.prompts.lift import marks_by_view as marks_by_view

@@ -47,6 +47,11 @@ class Marks:
     def positive(self) -> Float[Tensor, "n_positive 2"]:
         return self.xy[self.labels == 1]
 
+    def with_more(self, xy: Float[Tensor, "n 2"], label: int) -> Marks:
+        """The same and more clicks of one label."""
+        labels = torch.full((len(xy),), label, dtype=torch.int64)
+        return replace(self, xy=torch.cat([self.xy, xy]), labels=torch.cat([self.labels, labels]))
+
 
 @dataclass(frozen=True)
 class Cloud:
@@ -176,6 +181,11 @@ def space_cloud(prompt: SpacePrompt) -> Cloud:
     points = torch.tensor([*prompt.positive, *prompt.negative], dtype=torch.float32)
     labels = [1] * len(prompt.positive) + [0] * len(prompt.negative)
     return Cloud(points, torch.tensor(labels, dtype=torch.int64))
+
+
+def cloud_of(field: RadianceField, prompt: PointPrompt | SpacePrompt) -> Cloud:
+    """Points that clicks show (:func:`lift`, its errors) or that were given in space."""
+    return space_cloud(prompt) if isinstance(prompt, SpacePrompt) else lift(field, marks_of(field, prompt))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.prompts.coverage import covering_views
 from sanerf_hq.prompts.prompt import BoxPrompt
-from sanerf_hq.radiance import RadianceField, spread_order
+from sanerf_hq.radiance import RadianceField
 from sanerf_hq.runs import Progress, ProgressCallback, quiet
 from sanerf_hq.scene import View, read_image
 from sanerf_hq.segmenters import Detector
@@ -52,7 +53,7 @@ def find_by_text(
     field: RadianceField,
     detector: Detector,
     text: str,
-    n_views: int = VIEWS,
+    n_views: int | None = None,
     progress: ProgressCallback = quiet,
     least_score: float = LEAST_SCORE,
 ) -> list[BoxPrompt]:
@@ -62,7 +63,7 @@ def find_by_text(
         field: A field at home in its run.
         detector: What finds words in photos.
         text: What the object is, such as "a gold cape".
-        n_views: Training views that are looked at, spread over the scene.
+        n_views: Training views that are looked at; None: twelve, or as many as it takes.
         progress: Told of the progress; may raise Cancelled.
         least_score: How well a box has to fit the words to count, in [0, 1].
 
@@ -79,7 +80,7 @@ def find_by_text(
     if not 0 <= least_score <= 1:
         raise InputError(f"the least score (--least-score) is {least_score:g}; give a number from 0 to 1")
     home = field.at_home()
-    order = spread_order(home, [], list(range(len(home.views))), torch.tensor(field.world.center))[:n_views]
+    order = covering_views(field, n_views, VIEWS)
     found: list[Finding] = []
     likeliest = 0.0
     for done, number in enumerate(order):

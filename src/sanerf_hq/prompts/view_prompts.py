@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sanerf_hq.segmenters import DecoderPrompt
 
-Source = Literal["user", "projected", "spread", "repeated"]
+Source = Literal["user", "projected", "spread", "repeated", "corrected"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class ViewPrompts:
         box: x0, y0, x1, y1, or None.
         mask_logits: A guess of the mask in the segmenter's own resolution, or None.
         identity: Which object is meant, from 1.
-        source: The user's own; the user's points projected; spread from what other views' masks agree on; or
-            asked again for that.
+        source: The user's own; the user's points projected; spread from what other views' masks agree on;
+            asked again for that; or corrected by the user's clicks in another picture.
         score: How far the source is trusted, in [0, 1].
     """
 

@@ -139,6 +139,7 @@ def train_radiance_field(
             elif replace_other:
                 for name in run.segmentation_names():
                     run.remove_segmentation(name)
+                run.drop_scores()
             else:
                 raise InputError(_other_settings(out, done.config, plain(settings)))
         pixels = pixels or load_training_pixels(scene, size)

@@ -12,6 +12,7 @@ Layout::
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -222,6 +223,21 @@ class Run:
     @property
     def features(self) -> Path:
         return self.folder / "features"
+
+    @property
+    def scores(self) -> Path:
+        """Folder of what ``sanerf eval`` found."""
+        return self.folder / "eval"
+
+    @property
+    def page(self) -> Path:
+        """Where ``sanerf report`` writes to, if nothing else is said."""
+        return self.folder / "report.html"
+
+    def drop_scores(self) -> None:
+        """Delete what was written of a field that gives way to another."""
+        shutil.rmtree(self.scores, ignore_errors=True)
+        self.page.unlink(missing_ok=True)
 
     @property
     def segmentations(self) -> Path:

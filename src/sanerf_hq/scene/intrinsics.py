@@ -14,6 +14,7 @@ from sanerf_hq.scene.fields import Fields
 from sanerf_hq.scene.image_files import is_scaled_copy
 
 CAMERA_MODELS = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "RADIAL", "SIMPLE_RADIAL")
+SHORTEST, LONGEST = 0.02, 1000.0  # focal lengths that lenses have, in widths or heights of the image
 DISTORTION_KEYS = ("k1", "k2", "p1", "p2", "k3", "k4")
 
 
@@ -116,6 +117,11 @@ def _focal(frame: Fields, shared: Fields, axis: str, extent: int) -> float | Non
         if focal is not None:
             if focal <= 0:
                 raise level.error(f"fl_{axis} is {focal:g}; write a focal length above 0, in pixels")
+            if not SHORTEST * extent <= focal <= LONGEST * extent:
+                raise level.error(
+                    f"fl_{axis} is {focal:g} of an image {extent} pixels long, which no lens has; "
+                    "write it in pixels of that image"
+                )
             return focal
         if angle is not None:
             if not 0 < angle < math.pi:

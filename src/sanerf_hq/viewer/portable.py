@@ -10,24 +10,20 @@ from sanerf_hq.scene import Scene
 from sanerf_hq.viewer.state import SPACE, Box, Click, ObjectState, Part, Picture, SessionState
 
 
-def portable(one: ObjectState) -> list[Prompt]:
+def portable(state: ObjectState) -> list[Prompt]:
     """Prompts that a file can hold: those of other cameras as the points in space that they show.
 
     A file has no parts, so an object of several is written as what was added, without what was taken away;
     and one that began with masks has none.
     """
     asked: list[Prompt] = []
-    if one.parts[0].masks is not None:
+    if state.parts[0].masks is not None:
         return asked
-    for part in one.parts:
+    for part in state.parts:
         if part.operation not in ("new", "add"):
             continue
-        asked += [p for p in part.prompts() if isinstance(p, SpacePrompt) or isinstance(p.view, str)]
-        free = [c for c in part.clicks if c.picture.viewpoint is not None and c.point is not None]
-        on = [c.point for c in free if c.positive and c.point is not None]
-        off = [c.point for c in free if not c.positive and c.point is not None]
-        if on or off:
-            asked.append(SpacePrompt(on, off))
+        for one in part.said():
+            asked += one.prompts() if one.picture.viewpoint is None else one.in_space()
     return asked
 
 
@@ -60,17 +56,17 @@ def part_of(prompts: Sequence[Prompt], scene: Scene) -> Part:
     """Prompts of a file as clicks and boxes."""
     clicks: list[Click] = []
     boxes: list[Box] = []
-    for prompt in prompts:
+    for turn, prompt in enumerate(prompts):
         if isinstance(prompt, SpacePrompt):
-            clicks += [Click(SPACE, (0, 0), True, (x, y, z)) for x, y, z in prompt.positive]
-            clicks += [Click(SPACE, (0, 0), False, (x, y, z)) for x, y, z in prompt.negative]
+            clicks += [Click(SPACE, (0, 0), True, (x, y, z), turn) for x, y, z in prompt.positive]
+            clicks += [Click(SPACE, (0, 0), False, (x, y, z), turn) for x, y, z in prompt.negative]
             continue
         if not isinstance(prompt.view, str):
             continue
         view = scene.view(prompt.view)
         picture = Picture(view.name, None, view.camera.width, view.camera.height)
-        clicks += [Click(picture, (x, y), True) for x, y in prompt.positive]
-        clicks += [Click(picture, (x, y), False) for x, y in prompt.negative]
+        clicks += [Click(picture, (x, y), True, turn=turn) for x, y in prompt.positive]
+        clicks += [Click(picture, (x, y), False, turn=turn) for x, y in prompt.negative]
         if isinstance(prompt, BoxPrompt):
-            boxes.append(Box(picture, prompt.box))
+            boxes.append(Box(picture, prompt.box, turn))
     return Part("new", tuple(clicks), tuple(boxes))

@@ -30,11 +30,13 @@ def object_record(one: ObjectState) -> dict[str, Any]:
                         "xy": list(click.xy),
                         "positive": click.positive,
                         "point": None if click.point is None else list(click.point),
+                        "turn": click.turn,
                     }
                     for click in part.clicks
                 ],
                 "boxes": [
-                    {"picture": _picture(box.picture), "corners": list(box.corners)} for box in part.boxes
+                    {"picture": _picture(box.picture), "corners": list(box.corners), "turn": box.turn}
+                    for box in part.boxes
                 ],
             }
             for part in one.parts
@@ -85,10 +87,14 @@ def read_object(entry: Mapping[str, Any]) -> ObjectState:
                     _numbers(click["xy"], 2),
                     bool(click["positive"]),
                     None if click["point"] is None else _numbers(click["point"], 3),
+                    int(click.get("turn", 0)),
                 )
                 for click in part["clicks"]
             ),
-            tuple(Box(_read_picture(box["picture"]), _numbers(box["corners"], 4)) for box in part["boxes"]),
+            tuple(
+                Box(_read_picture(box["picture"]), _numbers(box["corners"], 4), int(box.get("turn", 0)))
+                for box in part["boxes"]
+            ),
         )
         for part in entry["parts"]
     )

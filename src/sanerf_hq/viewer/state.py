@@ -8,6 +8,7 @@ from typing import Literal
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.evaluate.pictures import PALETTE, Colour
+from sanerf_hq.geometry import Camera
 from sanerf_hq.masks import MaskSet
 from sanerf_hq.prompts import BoxPrompt, PointPrompt, Prompt, SpacePrompt
 from sanerf_hq.runs import check_name
@@ -35,6 +36,11 @@ class Picture:
     width: int
     height: int
 
+    @property
+    def where(self) -> str | Camera:
+        """What a prompt says of it."""
+        return self.view if self.viewpoint is None else self.viewpoint.camera(self.width, self.height)
+
 
 SPACE = Picture("", None, 0, 0)
 
@@ -48,30 +54,56 @@ class Click:
         xy: Pixel of the picture.
         positive: On the object, or beside it.
         point: The surface that it shows, in the scene's coordinates; None: empty space.
+        turn: What has the same was said at once, in one prompt; what has a higher one in view of the answer.
     """
 
     picture: Picture
     xy: tuple[float, float]
     positive: bool
     point: Point | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True)
 class Box:
-    """A box in a picture: x0, y0, x1, y1 in its pixels, the last two exclusive."""
+    """A box in a picture: x0, y0, x1, y1 in its pixels, the last two exclusive; ``turn`` as of a click."""
 
     picture: Picture
     corners: tuple[float, float, float, float]
+    turn: int = 0
+
+
+@dataclass(frozen=True)
+class Said:
+    """Clicks and a box that were given at once in one picture."""
+
+    picture: Picture
+    box: tuple[float, float, float, float] | None = None
+    clicks: tuple[Click, ...] = ()
+
+    def prompts(self) -> list[Prompt]:
+        """What the library is asked; nothing where a click in space shows none."""
+        if self.picture == SPACE:
+            return self.in_space()
+        on, off = ([one.xy for one in self.clicks if one.positive is kind] for kind in (True, False))
+        where = self.picture.where
+        return [PointPrompt(where, on, off) if self.box is None else BoxPrompt(where, self.box, on, off)]
+
+    def in_space(self) -> list[Prompt]:
+        """The clicks as the points in space that they show; nothing where they show none."""
+        on, off = ([one.point for one in self.clicks if one.positive is kind] for kind in (True, False))
+        on, off = ([point for point in some if point is not None] for some in (on, off))
+        return [SpacePrompt(on, off)] if on or off else []
 
 
 @dataclass(frozen=True)
 class Part:
-    """Prompts that a segmenter answers together, and what becomes of the answer.
+    """Prompts that a segmenter answers one after the other, and what becomes of the answer.
 
     Attributes:
         operation: How the answer is joined with the parts before: ``new`` stands first.
         clicks: In any pictures.
-        boxes: At most one a picture.
+        boxes: One a picture, if drawn here.
         masks: The answer itself, of one object, where it is known without prompts: then there are none.
     """
 
@@ -85,24 +117,28 @@ class Part:
         """Whether it says where the object is."""
         return self.masks is not None or bool(self.boxes) or any(click.positive for click in self.clicks)
 
+    @property
+    def next_turn(self) -> int:
+        """Of what is said next."""
+        return 1 + max((one.turn for one in (*self.clicks, *self.boxes)), default=-1)
+
+    def said(self) -> list[Said]:
+        """What was said at a time, in order; what has a box first."""
+        every = [*self.boxes, *sorted(self.clicks, key=lambda one: one.turn)]
+        groups: dict[tuple[int, Picture], Said] = {}
+        for one in every:
+            key = one.turn, one.picture
+            before = groups.get(key, Said(one.picture))
+            groups[key] = (
+                replace(before, box=before.box or one.corners)
+                if isinstance(one, Box)
+                else replace(before, clicks=(*before.clicks, one))
+            )
+        return list(groups.values())
+
     def prompts(self) -> list[Prompt]:
         """What the library is asked."""
-        asked: list[Prompt] = []
-        pictures = dict.fromkeys([*(b.picture for b in self.boxes), *(c.picture for c in self.clicks)])
-        for picture in pictures:
-            here = [click for click in self.clicks if click.picture == picture]
-            boxes = [box.corners for box in self.boxes if box.picture == picture]
-            if picture == SPACE:
-                given = [(click.positive, click.point) for click in here if click.point is not None]
-                on3, off3 = [p for on, p in given if on], [p for on, p in given if not on]
-                asked += [SpacePrompt(on3, off3)] if given else []
-                continue
-            on = [click.xy for click in here if click.positive]
-            off = [click.xy for click in here if not click.positive]
-            point = picture.viewpoint
-            where = picture.view if point is None else point.camera(picture.width, picture.height)
-            asked.append(BoxPrompt(where, boxes[0], on, off) if boxes else PointPrompt(where, on, off))
-        return asked
+        return [prompt for one in self.said() for prompt in one.prompts()]
 
 
 @dataclass(frozen=True)
@@ -158,7 +194,7 @@ class SessionState:
         part = self._open_part()
         if not click.positive and not part.is_prompted:
             raise InputError("click on the object first; then shift-click on what does not belong to it")
-        return self._with_part(replace(part, clicks=(*part.clicks, click)))
+        return self._with_part(replace(part, clicks=(*part.clicks, replace(click, turn=part.next_turn))))
 
     def with_box(self, box: Box) -> SessionState:
         """The active object's last part with a box, in place of an earlier one in the same picture.
@@ -171,7 +207,7 @@ class SessionState:
             raise InputError("the box is empty; drag from one corner of the object to the other")
         part = self._open_part()
         others = tuple(other for other in part.boxes if other.picture != box.picture)
-        return self._with_part(replace(part, boxes=(*others, box)))
+        return self._with_part(replace(part, boxes=(*others, replace(box, turn=part.next_turn))))
 
     def with_part(self, operation: Operation) -> SessionState:
         """The active object with a new last part; one that says nothing yet is replaced.
