@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from sanerf_hq.capture.model import Intrinsics, Model, PosedImage
-from sanerf_hq.capture.upright import stand_up, up_direction
-from sanerf_hq.geometry import look_at
+from sanerf_hq.capture.upright import stand_up
+from sanerf_hq.geometry import look_at, up_direction
 
 UP = torch.tensor([0.0, 0.0, 1.0])
 

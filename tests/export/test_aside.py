@@ -12,6 +12,7 @@ import pytest
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export.aside import file_aside, folder_aside
+from sanerf_hq.runs import write_bytes
 
 
 def test_a_file_appears_at_the_end_and_replaces_what_was_there(tmp_path: Path):
@@ -117,3 +118,14 @@ def test_what_the_system_refuses_is_said_in_a_sentence(tmp_path: Path):
     with pytest.raises(InputError, match="the disk is full"), folder_aside(tmp_path / "set"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("where", ["new", "there"])
+def test_a_file_that_cannot_be_written_is_named_as_the_user_knows_it(tmp_path: Path, where: str):
+    path = tmp_path / where
+    (tmp_path / "there").mkdir()
+    with pytest.raises(InputError) as caught, folder_aside(path) as temporary:
+        (temporary / "images").write_bytes(b"no folder")
+        write_bytes(temporary / "images" / "a.png", b"x")
+    assert str(path / "images") in str(caught.value)
+    assert ".tmp-" not in str(caught.value)

@@ -11,7 +11,8 @@ import pytest
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.export import ply as ply_module
-from sanerf_hq.export.ply import PlyElement, PlyReader, header_bytes, open_ply, ply_bytes
+from sanerf_hq.export.ply import PlyElement, PlyReader, header_bytes, open_ply
+from sanerf_hq.runs.ply import ply_bytes
 from support.ply_files import splat_rows, write_solid, write_splats
 
 POINTS = np.arange(30, dtype=float).reshape(10, 3) / 8

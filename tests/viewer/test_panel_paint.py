@@ -107,9 +107,23 @@ def test_another_folder_s_truth_is_not_written_over(app: App, tmp_path: Path):
     before = (root / "instances" / "3.png").read_bytes()
     dab(page, "red", (0.5, 0.5))
     page.paint._folder.value = str(root)
-    written(client, page)
-    assert "holds truth of images/3.png already" in page._status.content
+    press(client, page.paint._save)
+    until(lambda: "holds truth of images/3.png already" in page._status.content, "the refusal")
     assert (root / "instances" / "3.png").read_bytes() == before
+
+
+def test_what_is_not_saved_is_let_go_at_the_second_word(app: App, tmp_path: Path):
+    (client,) = joined(app)
+    page = page_of(app.sessions[0])
+    begin(client, page, tmp_path / "truth")
+    dab(page, "red", (0.5, 0.5))
+    press(client, page.paint._end)
+    until(lambda: "is not saved" in page._status.content, "the sentence")
+    assert page.paint.is_painting
+    dab(page, "red", (0.4, 0.5))  # other work than what was spoken of
+    press(client, page.paint._end)
+    press(client, page.paint._end)
+    until(lambda: not page.paint.is_painting, "the end")
 
 
 def test_the_mask_of_an_object_that_is_not_segmented_is_refused_in_a_sentence(app: App, tmp_path: Path):
@@ -190,6 +204,7 @@ def test_while_painting_undo_and_redo_are_of_strokes(app: App, tmp_path: Path):
     assert torch.equal(painted(page).canvas.labels, first) and session.state.current.name == "before"
     page._redo()
     assert torch.equal(painted(page).canvas.labels, labels)
+    press(client, page.paint._end)
     press(client, page.paint._end)
     until(lambda: not page.paint.is_painting, "the end")
     page._undo()

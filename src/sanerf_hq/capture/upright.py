@@ -1,8 +1,6 @@
 """Upright: a model turned so that z is up, moved so that what the cameras look at is the origin, scaled.
 
-COLMAP's frame is that of whichever image it began with. People hold cameras level, more or less: across all
-images the sideways axis lies in the horizontal plane, which tells up better than the images' own up, since
-that leans as the camera looks down.
+COLMAP's frame is that of whichever image it began with.
 """
 
 from __future__ import annotations
@@ -14,9 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sanerf_hq.capture.model import Model
-from sanerf_hq.geometry import Camera, focus_point
+from sanerf_hq.geometry import Camera, focus_point, up_direction
 
-OWN_UP = 0.01  # how much the images' mean up counts beside their sideways axes
 MEDIAN_DISTANCE = 1.0
 
 
@@ -34,20 +31,6 @@ def stand_up(model: Model) -> Model:
         images.append(replace(image, camtoworld=pose))
     points = (model.points - center) @ rotation.T * scale
     return replace(model, images=tuple(images), points=points)
-
-
-def up_direction(camtoworld: Float[Tensor, "n 4 4"]) -> Float[Tensor, "3"]:
-    """The unit direction u that is most perpendicular to all sideways axes and near the images' mean up ū.
-
-    u minimises mean (x_i·u)² - 0.01 (ū·u)², the smallest eigenvector of a 3x3 matrix; where all cameras face
-    the same way the second term decides.
-    """
-    sideways, down = camtoworld[:, :3, 0], camtoworld[:, :3, 1]
-    mean_up = -down.mean(0)
-    mean_up = mean_up / mean_up.norm().clamp_min(1e-9)
-    matrix = sideways.T @ sideways / len(sideways) - OWN_UP * torch.outer(mean_up, mean_up)
-    up = torch.linalg.eigh(matrix).eigenvectors[:, 0]
-    return up if up @ mean_up >= 0 else -up
 
 
 def _to_z(up: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:

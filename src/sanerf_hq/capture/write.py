@@ -9,14 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
-
 from sanerf_hq.capture.model import Intrinsics, Model
 from sanerf_hq.capture.store import POINTS_FILE, TRANSFORMS_FILE
 from sanerf_hq.geometry import opengl_to_opencv
 from sanerf_hq.runs import write_bytes, write_json
+from sanerf_hq.runs.ply import ply_bytes
 
 LEAST_SEEN = 3  # images: points that only two share are often wrong
 
@@ -32,7 +29,10 @@ def write_scene(model: Model, folder: Path) -> int:
         The number of points written.
     """
     kept = model.n_seen >= LEAST_SEEN
-    write_bytes(folder / POINTS_FILE, ply_bytes(model.points[kept], model.colours[kept]))
+    places, colours = model.points[kept].float().numpy(), model.colours[kept].numpy()
+    columns = {axis: places[:, i] for i, axis in enumerate("xyz")}
+    columns |= {hue: colours[:, i] for i, hue in enumerate(("red", "green", "blue"))}
+    write_bytes(folder / POINTS_FILE, ply_bytes("vertex", columns))
     write_json(folder / TRANSFORMS_FILE, transforms(model))
     return int(kept.sum())
 
@@ -53,13 +53,3 @@ def _intrinsics(camera: Intrinsics) -> dict[str, Any]:
     width, height = camera.size
     names = ("fl_x", "fl_y", "cx", "cy", "k1", "k2", "p1", "p2")
     return {"w": width, "h": height} | {name: getattr(camera, name) for name in names}
-
-
-def ply_bytes(points: Float[Tensor, "n 3"], colours: UInt8[Tensor, "n 3"]) -> bytes:
-    """Points as a binary PLY: x, y, z as floats, red, green, blue as bytes."""
-    properties = [*(f"float {axis}" for axis in "xyz"), *(f"uchar {hue}" for hue in ("red", "green", "blue"))]
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}"]
-    header += [*(f"property {each}" for each in properties), "end_header"]
-    places = points.to(torch.float32).contiguous().view(torch.uint8).view(-1, 12)
-    rows = torch.cat([places, colours], 1)
-    return "\n".join(header).encode() + b"\n" + rows.numpy().tobytes()

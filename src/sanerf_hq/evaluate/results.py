@@ -7,14 +7,9 @@ What was not measured is None here and null in the file: never 0, never left out
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, TypeVar
-
-from sanerf_hq.errors import InputError
-
-T = TypeVar("T")
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -155,95 +150,11 @@ class BenchResult:
             "mbiou": self.mbiou,
         }
 
-    @staticmethod
-    def from_json(data: object, path: Path) -> BenchResult:
-        """Read :meth:`to_json`'s answer back; columns this version does not know are passed over.
-
-        Args:
-            data: What ``json.loads`` made of the file; trusted in nothing.
-            path: The file, for the error's message.
-
-        Raises:
-            InputError: Something is missing, of the wrong type or out of range.
-        """
-        try:
-            top = _Record(data, "the file")
-            return BenchResult(
-                segmenter=top.text("segmenter"),
-                preset=top.text("preset"),
-                seed=top.integer("seed"),
-                clicks=top.optional("clicks", top.integer),
-                commit=top.optional("commit", top.text),
-                version=top.text("version"),
-                device=top.text("device"),
-                scenes=tuple(_read_scene(scene) for scene in top.records("scenes")),
-            )
-        except ValueError as error:
-            raise InputError(
-                f"{path} is no metrics.json of this version ({error}): move it away or use another folder"
-            ) from error
-
 
 def mean(values: Iterable[float | None]) -> float | None:
     """Plain mean of those that were measured; None if none was."""
     measured = [float(value) for value in values if value is not None]
     return math.fsum(measured) / len(measured) if measured else None
-
-
-def _read_scene(record: _Record) -> SceneResult:
-    scores = {key: record.optional(key, record.number) for key in _SCENE_SCORES}
-    objects = tuple(_read_object(item) for item in record.records("objects"))
-    return SceneResult(name=record.text("name"), objects=objects, **scores)
-
-
-def _read_object(record: _Record) -> ObjectResult:
-    scores = {key: record.optional(key, record.number) for key in _OBJECT_SCORES}
-    return ObjectResult(name=record.text("name"), **scores)
-
-
-@dataclass(frozen=True)
-class _Record:
-    """A JSON object that is not trusted; every reader raises a ValueError that says where it is wrong."""
-
-    data: object
-    where: str
-
-    def text(self, key: str) -> str:
-        value = self._get(key)
-        if not isinstance(value, str):
-            raise ValueError(f"{key} of {self.where} is no text")
-        return value
-
-    def integer(self, key: str) -> int:
-        value = self._get(key)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError(f"{key} of {self.where} is no whole number")
-        return value
-
-    def number(self, key: str) -> float:
-        value = self._get(key)
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise ValueError(f"{key} of {self.where} is no number")
-        try:
-            return float(value)
-        except OverflowError:
-            raise ValueError(f"{key} of {self.where} is too large") from None
-
-    def optional(self, key: str, read: Callable[[str], T]) -> T | None:
-        return None if self._get(key) is None else read(key)
-
-    def records(self, key: str) -> list[_Record]:
-        value = self._get(key)
-        if not isinstance(value, list):
-            raise ValueError(f"{key} of {self.where} is no list")
-        return [_Record(item, f"{key}[{index}]") for index, item in enumerate(value)]
-
-    def _get(self, key: str) -> object:
-        if not isinstance(self.data, dict):
-            raise ValueError(f"{self.where} is no JSON object")
-        if key not in self.data:
-            raise ValueError(f"{key} of {self.where} is missing")
-        return self.data[key]
 
 
 def _plain(value: float | None) -> float | None:

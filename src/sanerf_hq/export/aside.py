@@ -32,8 +32,7 @@ def file_aside(path: Path) -> Iterator[Path]:
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder; give a file's name")
-    with _within(path.parent, path) as folder:
-        temporary = folder / f"part{path.suffix}"
+    with _within(path.parent, path, f"part{path.suffix}") as temporary:
         yield temporary
         temporary.replace(path)
 
@@ -48,8 +47,7 @@ def folder_aside(path: Path) -> Iterator[Path]:
     """
     check_free(path)
     there = path.is_dir()
-    with _within(path if there else path.parent, path) as folder:
-        temporary = folder / "part"
+    with _within(path if there else path.parent, path, "part") as temporary:
         temporary.mkdir()
         yield temporary
         if not there:
@@ -73,18 +71,21 @@ def check_free(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _within(place: Path, path: Path) -> Iterator[Path]:
-    """A folder in ``place``, for what becomes ``path``, that is gone afterwards, whatever happens."""
+def _within(place: Path, path: Path, name: str) -> Iterator[Path]:
+    """A name in a new folder in ``place``, for what becomes ``path``; afterwards the folder is gone."""
     folder = place / f".tmp-{os.getpid()}-{secrets.token_hex(8)}"
+    temporary = folder / name
     try:
         _sweep(place)
         folder.mkdir(parents=True)
-        yield folder
+        yield temporary
     except OSError as error:
         if error.errno in DISK_FULL:
             raise InputError(f"{path} cannot be written, the disk is full: free some space") from error
         reason = error.strerror or str(error)
         raise InputError(f"{path} cannot be written ({reason}): choose another place") from error
+    except InputError as error:  # of one who writes files and knows no other name
+        raise InputError(str(error).replace(str(temporary), str(path))) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

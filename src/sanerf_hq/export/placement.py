@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sanerf_hq.errors import InputError
 from sanerf_hq.export.target import MovingTarget, Target
-from sanerf_hq.geometry import Camera
+from sanerf_hq.geometry import Camera, up_direction
 from sanerf_hq.objects.composite import is_solid
 from sanerf_hq.radiance import ViewSamples, load_view_samples
 from sanerf_hq.runs import ProgressCallback, quiet
@@ -19,7 +19,6 @@ from sanerf_hq.runs import ProgressCallback, quiet
 OUTLYING = 0.03  # share of an object's points, at each end of each axis, that its box leaves out
 FAR = 0.05  # share that its sphere leaves out: rays along its outline end between it and what is behind
 SMALLEST = 1e-6  # radius, field units
-UP_PULL = 1e-2  # weight of the cameras' mean up against their level: decides where all look the same way
 
 
 @dataclass(frozen=True)
@@ -94,16 +93,5 @@ def quantile(values: Float[Tensor, "n d"], share: float) -> Float[Tensor, "d"]:
 
 
 def up_of(cameras: Sequence[Camera]) -> Float[Tensor, "3"]:
-    """The direction that cameras held level have at right angles to their horizontal axis.
-
-    Least squares over all of them, with a slight pull towards their mean up, which alone decides where all
-    cameras look the same way.
-    """
-    rights = torch.stack([camera.camtoworld[:3, 0] for camera in cameras]).double()
-    mean = torch.nn.functional.normalize(
-        -torch.stack([camera.camtoworld[:3, 1] for camera in cameras]).double().mean(0), dim=0
-    )
-    aside = torch.eye(3, dtype=torch.float64) - mean[:, None] * mean
-    cost = rights.T @ rights / len(cameras) + UP_PULL * aside
-    up = torch.linalg.eigh(cost).eigenvectors[:, 0]
-    return (up * (1 if up @ mean >= 0 else -1)).float()
+    """Unit vector that points up, as cameras were held."""
+    return up_direction(torch.stack([camera.camtoworld for camera in cameras]))

@@ -12,13 +12,13 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
-from sanerf_hq.export.ply import ply_bytes
 from sanerf_hq.export.sights import first_light, shares
 from sanerf_hq.export.target import Target
 from sanerf_hq.export.voxels import main_clump
 from sanerf_hq.geometry import Rays
 from sanerf_hq.radiance import RadianceField, SurfaceSamples, load_view_samples
 from sanerf_hq.runs import Key, Progress, ProgressCallback, check_writable, quiet, write_bytes
+from sanerf_hq.runs.ply import ply_bytes
 from sanerf_hq.scene import to_bytes
 
 STAGE = "points"

@@ -12,6 +12,7 @@ from sanerf_hq.geometry.poses import focus_point as focus_point
 from sanerf_hq.geometry.poses import look_at as look_at
 from sanerf_hq.geometry.poses import opengl_to_opencv as opengl_to_opencv
 from sanerf_hq.geometry.poses import rigid_defect as rigid_defect
+from sanerf_hq.geometry.poses import up_direction as up_direction
 from sanerf_hq.geometry.rays import Rays as Rays
 from sanerf_hq.geometry.rays import concatenate_rays as concatenate_rays
 from sanerf_hq.geometry.world import WorldTransform as WorldTransform

@@ -9,6 +9,7 @@ from torch import Tensor
 from sanerf_hq.geometry.cameras import Camera
 
 RIGID_TOLERANCE = 1e-3
+OWN_UP = 0.01  # how much cameras' mean up counts beside their sideways axes
 ONE_PLACE = 1e-6  # of the cameras' distance from the origin, what their places differ by for rounding
 
 
@@ -65,3 +66,17 @@ def focus_point(cameras: list[Camera]) -> Float[Tensor, "3"]:
     normal = projectors.sum(0) + weight * torch.eye(3, dtype=torch.float64)
     target = (projectors @ centers[:, :, None]).sum(0)[:, 0] + weight * ahead
     return torch.linalg.solve(normal, target).float()
+
+
+def up_direction(camtoworld: Float[Tensor, "n 4 4"]) -> Float[Tensor, "3"]:
+    """The unit direction u that is most perpendicular to cameras' sideways axes x_i, near their mean up ū.
+
+    People hold cameras level, more or less: sideways axes tell up better than the cameras' own up, since that
+    leans as a camera looks down. u minimises mean (x_i·u)² - 0.01 (ū·u)², the smallest eigenvector of a 3x3
+    matrix; where all cameras face the same way the second term decides.
+    """
+    sideways, down = camtoworld[:, :3, 0].double(), camtoworld[:, :3, 1].double()
+    mean_up = torch.nn.functional.normalize(-down.mean(0), dim=0)
+    matrix = sideways.T @ sideways / len(sideways) - OWN_UP * torch.outer(mean_up, mean_up)
+    up = torch.linalg.eigh(matrix).eigenvectors[:, 0]
+    return (up if up @ mean_up >= 0 else -up).to(camtoworld.dtype)

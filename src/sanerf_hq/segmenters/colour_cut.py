@@ -72,8 +72,10 @@ def _without_islands(mask: Bools, clicked: Bools) -> Bools:
     return kept[parts]
 
 
-def signed_distance(mask: Bools) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """Distance of pixel centres to the outline, positive inside, saturated.
+def signed_distance(
+    mask: Bools, most: float = SATURATION
+) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """Distance of pixel centres to the outline, positive inside, at most ``most``.
 
     OpenCV's exact distances differ in the last bit from call to call; those by a 5x5 mask, right to 2 %, are
     the same each time.
@@ -81,7 +83,7 @@ def signed_distance(mask: Bools) -> np.ndarray[tuple[int, int], np.dtype[np.floa
     import cv2
 
     if mask.all() or not mask.any():
-        return np.full(mask.shape, SATURATION if mask.any() else -SATURATION, np.float32)
+        return np.full(mask.shape, most if mask.any() else -most, np.float32)
     inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     outside = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    return np.clip(np.where(mask, inside - 0.5, 0.5 - outside), -SATURATION, SATURATION).astype(np.float32)
+    return np.clip(np.where(mask, inside - 0.5, 0.5 - outside), -most, most).astype(np.float32)

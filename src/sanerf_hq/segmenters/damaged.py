@@ -19,14 +19,13 @@ from torch import Tensor
 from sanerf_hq.errors import InputError
 from sanerf_hq.runs import Key
 from sanerf_hq.scene import Scene, View
+from sanerf_hq.segmenters.colour_cut import signed_distance
 from sanerf_hq.segmenters.masks import MaskFolder, truth
 
 FORM = "damaged:wobble=PIXELS,missing=RATE,leak=RATE,wrong=RATE,dropped=RATE,seed=I"
 WAVE_PIXELS = 6.0  # the wobble's blobs: standard deviation of the blur that makes them
 BESIDE_PIXELS = 9  # what comes so near to an object is beside it
 MISSING_SHARE = (0.2, 0.5)  # of a mask's extent that a missing part takes
-
-Bools = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def wobbled(mask: Bool[Tensor, "h w"], pixels: float, key: Key) -> Bool[Tensor, 
         return mask
     noise = torch.randn(mask.shape, generator=key.generator()).numpy()
     noise = cv2.GaussianBlur(noise, (0, 0), WAVE_PIXELS)
-    return torch.from_numpy(_signed_distance(mask.numpy()) + noise * (pixels / noise.std()) > 0)
+    return torch.from_numpy(signed_distance(mask.numpy(), math.inf) + noise * (pixels / noise.std()) > 0)
 
 
 def without_part(mask: Bool[Tensor, "h w"], key: Key) -> Bool[Tensor, "h w"]:
@@ -186,12 +185,3 @@ def moved_aside(mask: Bool[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
     else:
         moved[:, by:] = mask[:, : width - by]
     return moved
-
-
-def _signed_distance(mask: Bools) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    import cv2
-
-    inside, outside = (
-        cv2.distanceTransform(plane.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5) for plane in (mask, ~mask)
-    )
-    return (inside - outside - np.where(mask, 0.5, -0.5)).astype(np.float32)

@@ -13,13 +13,13 @@ from torch.nn import functional as F
 from sanerf_hq.errors import InputError
 from sanerf_hq.segmenters.detection import Detections
 from sanerf_hq.segmenters.hub import TOKENIZER, first_line
+from sanerf_hq.segmenters.letterbox import DEVIATION, MEAN
 from sanerf_hq.segmenters.model_folder import ModelFolder, find_model_folder, load_model
 
 if TYPE_CHECKING:
     from transformers import GroundingDinoForObjectDetection
 
 LONGER_SIDE = 1333  # that no picture exceeds, whatever its shorter side comes to
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @final

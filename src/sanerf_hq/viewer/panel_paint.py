@@ -37,6 +37,7 @@ class PaintPanel:
         self._sheet: viser.MeshHandle | None = None
         self._lock = threading.RLock()
         self._is_drawn_soon = False
+        self._doomed: Painting | None = None  # what ending once more lets go
         gui, scene, begun = client.gui, session.workshop.home.scene, session.painting
         self._start = gui.add_button("Paint the view that is shown")
         self._object = gui.add_text("Object", scene.objects[0].name if scene.objects else "object 1")
@@ -48,7 +49,7 @@ class PaintPanel:
         self._take = gui.add_button("Begin with the segmented mask")
         self._folder = gui.add_text("Folder", str(scene.root if begun is None else begun.folder))
         self._save = gui.add_button("Save as truth", icon=viser.Icon.DEVICE_FLOPPY)
-        self._end = gui.add_button("End painting", hint="What is not saved is let go")
+        self._end = gui.add_button("End painting", hint="Once more lets go what is not saved")
         self._listen()
         if begun is not None:  # in the page before
             self._put_sheet(begun.view)
@@ -142,7 +143,14 @@ class PaintPanel:
             self._sheet = None
 
     def _finish(self) -> None:
-        self._session.painting = None
+        painting = self._session.painting
+        if painting is not None and not painting.is_saved and painting is not self._doomed:
+            self._doomed = painting
+            name = painting.view.name
+            raise InputError(
+                f"what was painted in {name} is not saved; save it, or end once more to let it go"
+            )
+        self._session.painting = self._doomed = None
         self._remove_sheet()
         self._page.moved()
         self._session.retint()

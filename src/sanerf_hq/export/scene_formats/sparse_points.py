@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from sanerf_hq.export.ply import ply_bytes
 from sanerf_hq.radiance import RadianceField, load_view_samples
 from sanerf_hq.runs import Key, ProgressCallback, quiet
+from sanerf_hq.runs.ply import ply_bytes
 from sanerf_hq.scene import to_bytes
 
 COUNT = 50_000
