@@ -80,6 +80,22 @@ def near(image: Tensor, xy: Tensor) -> Tensor:
     return (torch.cdist(every, xy).amin(1) <= NEAR).view(rows, columns)
 
 
+@dataclass
+class Misreading(Wholesale):
+    """All of the picture; the red ball once a click beside it comes with a mask prompt."""
+
+    def decode(self, embedding: Embedding, prompts: list[DecoderPrompt]) -> list[Masks]:
+        found = []
+        for prompt in prompts:
+            image, beside = embedding.tensors["image"], prompt.point_labels == 0
+            mask = torch.ones(image.shape[:2], dtype=torch.bool)
+            if prompt.mask_logits is not None and bool(beside.any()):
+                mask = ball(int(Path(embedding.view).stem))
+            logits = (mask & ~near(image, prompt.point_coords[beside]))[None].float() * 8 - 4
+            found.append(Masks(logits, torch.tensor([0.9]), logits))
+        return found
+
+
 @pytest.fixture
 def field_(tmp_path: Path) -> BallField:
     return ball_field(tmp_path)
@@ -132,6 +148,13 @@ def test_a_click_beside_the_object_takes_away_what_it_shows(field_: BallField):
     own = masks.mask("images/3.png")
     assert own is not None and not bool(own[inside[1], inside[0]]) and bool(own[y, x])
     assert mean_iou(masks) > 0.7
+
+
+def test_a_click_beside_the_object_that_leaves_nothing_of_it_shows_that_it_was_misread(field_: BallField):
+    sides = torch.tensor([[RADIUS, 0, 0], [-RADIUS, 0, 0], [0, RADIUS, 0], [0, -RADIUS, 0]])
+    aside = SpacePrompt([], [(x, y, z) for x, y, z in (CENTERS[1] + sides).tolist()])
+    assert mean_iou(decode_masks(field_, Misreading(), FIRST)) < 0.3
+    assert mean_iou(decode_masks(field_, Misreading(), [FIRST, aside])) > 0.95
 
 
 ON_TOP = SpacePrompt([tuple((CENTERS[0] - torch.tensor([0, RADIUS, 0])).tolist())])

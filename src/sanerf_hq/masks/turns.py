@@ -15,14 +15,18 @@ from sanerf_hq.masks.survey import Told
 from sanerf_hq.masks.wavefront import Clicks, Wavefront
 from sanerf_hq.prompts import BoxPrompt, Prompt
 
+MISREAD = (
+    0.5  # IoU of what a click beside the object leaves with what was known, below which it was no object
+)
+
 
 @final
 class Turns:
     """A :class:`~sanerf_hq.masks.survey.Survey` by a segmenter that is prompted several times.
 
-    Clicks on the object correct what is known. One beside it does so too, once others have; before that it
-    says that the first prompts mean a smaller thing, and is taken in together with them. One that was stopped
-    is not gone on with.
+    Clicks on the object correct what is known. One beside it does so too, once others have, and where hardly
+    anything is left of what was known: then the first prompts were misread. Else it says that they mean a
+    smaller thing, and is taken in together with them. A survey that was stopped is not gone on with.
     """
 
     def __init__(
@@ -37,20 +41,24 @@ class Turns:
         """
         self._begin, self._views = begin, views
         self._together, self._later = _first_and_later(prompts)
+        self._was_read = False  # rightly, which a click beside the object has shown
         self._wave = begin(self._together)
 
     def decode(self, most: int | None, told: Told) -> None:
         agreed: list[Clicks] = []
         while self._later:
             prompt = self._later.pop(0)
-            if prompt.positive or self._wave.is_corrected:
+            beside_first = not prompt.positive and not self._wave.is_corrected
+            if not (beside_first and self._was_read):
                 self._wave.decode(self._views, told)
-                self._wave.correct(prompt, told)
-                agreed.append(prompt)
-            else:
-                self._together.append(prompt)
-                self._wave = self._begin(self._together)
-                self._later[:0], agreed = agreed, []
+                stays = self._wave.correct(prompt, told)
+                if not beside_first or stays < MISREAD:
+                    agreed.append(prompt)
+                    continue
+            self._was_read = True
+            self._together.append(prompt)
+            self._wave = self._begin(self._together)
+            self._later[:0], agreed = agreed, []
         self._wave.decode(most, told)
 
     def repeat(self, told: Told) -> None:

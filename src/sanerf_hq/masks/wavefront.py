@@ -27,6 +27,7 @@ from sanerf_hq.masks.guess import Guess
 from sanerf_hq.masks.interior import interior, outposts
 from sanerf_hq.masks.mask_set import Point, Segment
 from sanerf_hq.masks.pictures import Pictures
+from sanerf_hq.masks.pieces import iou
 from sanerf_hq.masks.survey import Polls, Settled, Told, as_points
 from sanerf_hq.masks.vouched import Vouched, behind, far_behind
 from sanerf_hq.prompts import (
@@ -188,8 +189,12 @@ class Wavefront:
             points = torch.cat([self._user.most_seen(few) for few in nearest])
         self._user.add(Cloud(points, torch.ones(len(points), dtype=torch.int64)))
 
-    def correct(self, prompt: Clicks, told: Told) -> None:
-        """Take in clicks that correct what is known, and ask the views looked at that contradict them."""
+    def correct(self, prompt: Clicks, told: Told) -> float:
+        """Take in clicks that correct what is known, and ask the views looked at that contradict them.
+
+        Returns:
+            How much of what was known stays: the mean IoU of views' masks before and after.
+        """
         marks, own = self._marked(prompt)
         asked_anew = {own} if own is not None and prompt.positive else set[int]()
         looked_at = sorted(self._looked_at | asked_anew)
@@ -207,6 +212,9 @@ class Wavefront:
         total = len(self._cameras)
         self._look(asked, "corrected", lambda _: told(len(self._looked_at), total))
         self.is_corrected |= bool(asked)
+        pairs = [(settled.chosen(number), self._settle().chosen(number)) for number in looked_at]
+        stays = [0.0 if new is None else iou(old.mask, new.mask) for old, new in pairs if old is not None]
+        return sum(stays) / max(1, len(stays))
 
     def decode(self, most: int | None, told: Told) -> None:
         total = len(self._cameras)
