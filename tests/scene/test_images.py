@@ -24,6 +24,7 @@ from sanerf_hq.scene import (
     read_mask,
     read_rgba,
 )
+from support.colour_profiles import P3_RED, display_p3
 from support.scene_files import frame, write_image, write_scene
 
 RNG = np.random.default_rng(3)
@@ -54,6 +55,18 @@ def area_average(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 def close(found: Tensor, wanted: np.ndarray, within: float = 0.51) -> bool:
     return found.shape == wanted.shape and bool(np.abs(found.numpy().astype(float) - wanted).max() <= within)
+
+
+def test_photos_of_other_colours_are_read_as_srgb(tmp_path: Path):
+    pixels = np.full((8, 16, 4), (*P3_RED, 255), np.uint8)
+    pixels[4:, :, 3] = 51
+    Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=display_p3())
+    Image.fromarray(pixels[..., :3]).save(tmp_path / "b.png", icc_profile=display_p3())
+    views = load_scene(write_scene(tmp_path, [frame("a.png", w=16, h=8), frame("b.png", w=16, h=8)])).views
+    rgba = read_rgba(views[0])
+    assert close(rgba[..., :3], np.full((8, 16, 3), (255, 0, 0)), within=2)
+    assert torch.equal(rgba[..., 3], torch.from_numpy(pixels[..., 3]))
+    assert close(read_image(views[1]), np.full((8, 16, 3), (255, 0, 0)), within=2)
 
 
 def test_pixels_are_those_of_the_file(tmp_path: Path):

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
-from sanerf_hq.capture.colours import in_srgb
 from sanerf_hq.errors import InputError
+from sanerf_hq.scene.colours import as_srgb
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".heic", ".heif", ".hif", ".webp", ".tif", ".tiff", ".bmp")
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf")
@@ -223,13 +223,10 @@ def _rgb(image: Image.Image) -> Image.Image:
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode.startswith(("I", "F")):
         raise Unreadable("has more than 8 bits a channel; save it with 8")
-    colours = in_srgb(image, profile)
-    if colours is None:
-        colours = image if image.mode == "RGB" else image.convert("RGB")
-    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
-        return colours
-    opaque = Image.merge("RGBA", (*colours.split(), image.convert("RGBA").getchannel("A")))
-    return Image.alpha_composite(Image.new("RGBA", opaque.size, (*WHITE, 255)), opaque).convert("RGB")
+    photo = as_srgb(image, profile)
+    if photo.mode == "RGB":
+        return photo
+    return Image.alpha_composite(Image.new("RGBA", photo.size, (*WHITE, 255)), photo).convert("RGB")
 
 
 def _reduced(image: Image.Image, full: tuple[int, int], longest: int) -> Image.Image:

@@ -15,9 +15,7 @@ from sanerf_hq.masks.survey import Told
 from sanerf_hq.masks.wavefront import Clicks, Wavefront
 from sanerf_hq.prompts import BoxPrompt, Prompt
 
-MISREAD = (
-    0.5  # IoU of what a click beside the object leaves with what was known, below which it was no object
-)
+MISREAD = 0.5  # IoU of masks before and after a click beside the object, below which it was another thing
 
 
 @final

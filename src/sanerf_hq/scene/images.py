@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from sanerf_hq.errors import InputError
+from sanerf_hq.scene.colours import as_srgb
 from sanerf_hq.scene.image_files import image_size, is_scaled_copy, load_image
 from sanerf_hq.scene.scene import View
 
@@ -165,14 +166,14 @@ def _load_copy(path: Path, view: View) -> Image.Image:
 
 
 def _load_photo(view: View) -> Image.Image:
-    """The photo in mode RGB, or RGBA if anything says what is transparent."""
+    """The photo in sRGB, of mode RGB, or RGBA if anything says what is transparent."""
     image = load_image(view.image_path, (view.camera.width, view.camera.height))
     if image.mode in DEEP_MODES:
         values = np.asarray(image).astype(np.float32) / 257  # 65535 becomes 255
         return Image.fromarray(values.round().astype(np.uint8)).convert("RGB")
     if image.mode not in PHOTO_MODES:
         raise InputError(f"{view.image_path} has mode {image.mode}; save the photo as 8-bit RGB")
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return as_srgb(image, image.info.get("icc_profile"))
 
 
 def _shrunk(image: Image.Image, columns: int, rows: int) -> UInt8[Tensor, "rows columns c"]:

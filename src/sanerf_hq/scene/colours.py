@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 
 import numpy as np
@@ -9,21 +10,30 @@ from PIL import Image, ImageCms
 
 SPACES = {"L": b"GRAY", "RGB": b"RGB ", "CMYK": b"CMYK"}  # ICC.1:2022, 7.2.8, for the modes of Pillow
 SPACE = slice(16, 20)  # where a profile's header says it
-SRGB = ImageCms.createProfile("sRGB")
 NEAR = 2  # levels by which profiles that are called sRGB differ
 _SAMPLES = np.stack(np.meshgrid(*[np.arange(0, 256, 51, dtype=np.uint8)] * 3), -1).reshape(6, 36, 3)
 
 
-def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image | None:
-    """The colours of an image as RGB, without its opacity, converted from its profile's to sRGB.
+def as_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """An image in sRGB, of mode RGB, or RGBA if anything says what is transparent.
 
     Args:
         image: Of 8 bits a channel.
-        profile: As its file holds it.
+        profile: The colours' ICC profile, as the image's file holds it; None: it is sRGB.
+    """
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    colours = _converted_if_other(image, profile)
+    if colours is None:
+        return image if image.mode == mode else image.convert(mode)
+    if mode == "RGB":
+        return colours
+    return Image.merge("RGBA", (*colours.split(), image.convert("RGBA").getchannel("A")))
 
-    Returns:
-        None if there is nothing to convert: no profile, a damaged one, one for another kind of colours, or
-        that of sRGB itself.
+
+def _converted_if_other(image: Image.Image, profile: bytes | None) -> Image.Image | None:
+    """The colours of an image as RGB, without its opacity.
+
+    None if nothing is to be converted: no profile, a damaged one, one for another kind of colours, or sRGB's.
     """
     mode = "CMYK" if image.mode == "CMYK" else Image.getmodebase(image.mode)
     if profile is None or profile[SPACE] != SPACES[mode]:
@@ -44,6 +54,11 @@ def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
 
 
 def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    found = ImageCms.profileToProfile(image, profile, SRGB, outputMode="RGB")
+    found = ImageCms.profileToProfile(image, profile, _srgb(), outputMode="RGB")
     assert found is not None
     return found
+
+
+@functools.cache
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
