@@ -193,7 +193,7 @@ class Wavefront:
         """Take in clicks that correct what is known, and ask the views looked at that contradict them.
 
         Returns:
-            How much of what was known stays: the mean IoU of views' masks before and after.
+            How much of what was known stays: the mean IoU of views' masks before and after; 1 of none.
         """
         marks, own = self._marked(prompt)
         asked_anew = {own} if own is not None and prompt.positive else set[int]()
@@ -214,7 +214,7 @@ class Wavefront:
         self.is_corrected |= bool(asked)
         pairs = [(settled.chosen(number), self._settle().chosen(number)) for number in looked_at]
         stays = [0.0 if new is None else iou(old.mask, new.mask) for old, new in pairs if old is not None]
-        return sum(stays) / max(1, len(stays))
+        return sum(stays) / len(stays) if stays else 1.0
 
     def decode(self, most: int | None, told: Told) -> None:
         total = len(self._cameras)
