@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from sanerf_hq.geometry import Camera
@@ -82,28 +82,33 @@ class Asking:
             first = candidates_of(number, masks, marks.xy, marks.labels == 1, one.source)
             held = [at(candidate.mask, rivals) for candidate in first]
             if any(bool(inside.any()) for inside in held):
-                first = self._without_rivals(embedding, one, first, held, rivals, marks)
+                best = masks.low_res_logits[int(masks.iou_predictions.argmax())]
+                again = _corrected(one, best, rivals[torch.stack(held).any(0)])
+                first = self._without_rivals(embedding, again, first, rivals, marks)
             found += first
         return found
 
     def _without_rivals(
         self,
         embedding: Embedding,
-        asked: ViewPrompts,
+        again: ViewPrompts,
         first: list[Candidate],
-        held: list[Bool[Tensor, "n"]],
         rivals: Float[Tensor, "n 2"],
         marks: Marks,
     ) -> list[Candidate]:
-        """Masks of a prompt that hold no point of another object; if all do, they are trusted less."""
-        beside = rivals[torch.stack(held).any(0)]
-        labels = torch.cat([asked.labels, torch.zeros(len(beside), dtype=torch.int64)])
-        again = replace(asked, points=torch.cat([asked.points, beside]), labels=labels)
+        """Masks that hold no point of another object; if all do, they are trusted less."""
         answer = self._pictures.segmenter.decode(embedding, [again.decoder])[0]
-        number = first[0].number
-        masks = first + candidates_of(number, answer, marks.xy, marks.labels == 1, asked.source)
+        masks = first + candidates_of(first[0].number, answer, marks.xy, marks.labels == 1, again.source)
         free = [one for one in masks if not bool(at(one.mask, rivals).any())]
         return free or [replace(one, answered=one.answered * RIVALLED) for one in masks]
+
+
+def _corrected(
+    asked: ViewPrompts, mask: Float[Tensor, "low_h low_w"], beside: Float[Tensor, "n 2"]
+) -> ViewPrompts:
+    """Clicks beside the object more, which correct a mask, as segmenters are trained to have it."""
+    labels = torch.cat([asked.labels, torch.zeros(len(beside), dtype=torch.int64)])
+    return replace(asked, points=torch.cat([asked.points, beside]), labels=labels, mask_logits=mask)
 
 
 def held_by(one: Candidate, box: Float[Tensor, "4"] | None) -> Candidate:
