@@ -43,7 +43,7 @@ def test_the_scene_path_is_kept_absolute(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_an_empty_folder_is_good_and_so_is_what_a_killed_creation_left(tmp_path: Path):
-    (tmp_path / f".tmp-12-{'ab' * 8}").write_text("{")
+    (tmp_path / f".tmp-{NOBODY}-{'ab' * 8}").write_text("{")
     (tmp_path / LOCK_FILE).write_text("")
     run = Run.create(tmp_path, tmp_path, "f", 0)
     with run.lock():
