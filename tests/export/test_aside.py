@@ -12,7 +12,7 @@ import pytest
 
 from sanerf_hq.errors import Cancelled, InputError
 from sanerf_hq.export.aside import file_aside, folder_aside
-from sanerf_hq.runs import write_bytes
+from sanerf_hq.runs import DamagedFile, write_bytes
 
 
 def test_a_file_appears_at_the_end_and_replaces_what_was_there(tmp_path: Path):
@@ -129,3 +129,10 @@ def test_a_file_that_cannot_be_written_is_named_as_the_user_knows_it(tmp_path: P
         write_bytes(temporary / "images" / "a.png", b"x")
     assert str(path / "images") in str(caught.value)
     assert ".tmp-" not in str(caught.value)
+
+
+def test_other_errors_come_through_as_they_are(tmp_path: Path):
+    error = DamagedFile("a mask is damaged")
+    with pytest.raises(DamagedFile) as caught, folder_aside(tmp_path / "new"):
+        raise error
+    assert caught.value is error

@@ -85,6 +85,8 @@ def _within(place: Path, path: Path, name: str) -> Iterator[Path]:
         reason = error.strerror or str(error)
         raise InputError(f"{path} cannot be written ({reason}): choose another place") from error
     except InputError as error:  # of one who writes files and knows no other name
+        if str(temporary) not in str(error):
+            raise
         raise InputError(str(error).replace(str(temporary), str(path))) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
